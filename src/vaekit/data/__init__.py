@@ -1,0 +1,25 @@
+"""Data: reading what the user has, splitting it, encoding its context, and writing results."""
+
+from __future__ import annotations
+
+__all__ = [
+    "Context",
+    "Dataset",
+    "check",
+    "datasets",
+    "frame_like",
+    "image_grid",
+    "join",
+    "read",
+    "restore",
+    "split",
+    "write",
+]
+
+from vaekit.data.builtin import datasets
+from vaekit.data.context import Context
+from vaekit.data.dataset import Dataset, check, frame_like, restore
+from vaekit.data.grid import image_grid
+from vaekit.data.sources import read
+from vaekit.data.splits import join, split
+from vaekit.data.write import write

@@ -1,0 +1,178 @@
+"""Dataset: the items to be modelled with what is known about them, and the way back into the user's kind of data."""
+
+from __future__ import annotations
+
+__all__ = ["Dataset", "check", "frame_like", "restore"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from vaekit.messages import Mistake
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Items on the CPU in their storage type, with labels, context, named splits and row names.
+
+    Attributes:
+        name: "digits", "mnist", the stem of a file, the name of a folder, or "array".
+        x: (N, *shape); images (N, C, H, W) or grey (N, H, W), tables (N, D); uint8, float32 or float64;
+            NaN where missing.
+        kind: "image" or "table".
+        layout: "NHWC" where the user's images have their channels last, else None.
+        labels: (N,) numbers or strings; -1, NaN or "" where missing.
+        context: columns that condition the model, a field each, (N,) or (N, D).
+        parts: row numbers of the splits that the source itself names: "train", "valid", "test".
+        index: id, index value or file name of each row: a range, a pandas Index, or an array.
+        columns: labels of the modelled columns of a table, as pandas holds them; else None.
+        origin: how it was given: "numpy", "torch", "pandas", "file", "folder" or "builtin".
+        extras: named columns that the source has and that are neither modelled nor context.
+    """
+
+    name: str
+    x: Tensor
+    kind: str
+    layout: str | None = None
+    labels: np.ndarray | None = None
+    context: dict[str, np.ndarray] = field(default_factory=dict)
+    parts: dict[str, np.ndarray] = field(default_factory=dict)
+    index: Any = range(0)
+    columns: tuple[Any, ...] | None = None
+    origin: str = "numpy"
+    extras: dict[str, np.ndarray] = field(default_factory=dict)
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def __repr__(self) -> str:
+        dtype = str(self.x.dtype).removeprefix("torch.")
+        return f"Dataset({self.name!r}, {self.kind}, {len(self)} items of {self.shape}, {dtype})"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of one item, channels first."""
+        return tuple(self.x.shape[1:])
+
+    def take(self, rows: np.ndarray | Sequence[int] | slice) -> Dataset:
+        """The given rows, in the given order, as data of their own: named splits do not come along.
+
+        Example:
+            >>> data = Dataset("array", torch.arange(6.0).reshape(3, 2), "table", index=range(3))
+            >>> taken = data.take([2, 0])
+            >>> taken.x.tolist(), taken.index.tolist()
+            ([[4.0, 5.0], [0.0, 1.0]], [2, 0])
+        """
+        rows = np.arange(len(self))[rows]
+        index = np.asarray(self.index) if isinstance(self.index, range) else self.index
+        return Dataset(
+            name=self.name,
+            x=self.x[torch.from_numpy(rows)],
+            kind=self.kind,
+            layout=self.layout,
+            labels=None if self.labels is None else self.labels[rows],
+            context={name: values[rows] for name, values in self.context.items()},
+            index=index[rows],
+            columns=self.columns,
+            origin=self.origin,
+            extras={name: values[rows] for name, values in self.extras.items()},
+        )
+
+
+def restore(dataset: Dataset, values: Tensor) -> Any:
+    """Values in the shape of the items, in the user's kind of data.
+
+    A table with named columns gives a DataFrame with its index, a torch tensor a tensor, all else an array;
+    images go back into the user's layout.
+
+    Args:
+        dataset: what the user gave.
+        values: (..., M, *shape); with M = N rows the index is kept.
+
+    Example:
+        >>> data = Dataset("array", torch.zeros(2, 3, 8, 8), "image", layout="NHWC", index=range(2))
+        >>> restore(data, torch.zeros(5, 3, 8, 8)).shape
+        (5, 8, 8, 3)
+    """
+    values = values.detach().cpu()
+    if dataset.columns is not None:
+        return _frame(dataset, values, dataset.columns)
+    if dataset.layout == "NHWC":
+        values = values.movedim(-3, -1)  # (..., M, H, W, C)
+    return values if dataset.origin == "torch" else np.ascontiguousarray(values.numpy())
+
+
+def frame_like(dataset: Dataset, values: Tensor, names: Sequence[str]) -> Any:
+    """Values that are no items, such as latents or scores, in the user's kind of data.
+
+    Args:
+        dataset: what the user gave.
+        values: (M, len(names)); with M = N rows the index is kept.
+        names: a name for each column, used where the user's kind has names.
+    """
+    values = values.detach().cpu()
+    if dataset.columns is not None:
+        return _frame(dataset, values, names)
+    return values if dataset.origin == "torch" else values.numpy()
+
+
+def check(dataset: Dataset) -> None:
+    """Raise Mistake where nothing can be learned: one row, a column without values, all columns constant."""
+    if len(dataset) == 1:
+        raise Mistake(
+            f"{dataset.name!r} holds one item, which can be neither split nor trained on: "
+            "give at least two, and some hundreds for a useful model."
+        )
+    if not _varies(dataset.x[:64]):  # the first rows nearly always decide, without a pass over all
+        if not _varies(dataset.x):
+            raise Mistake(
+                f"every column of {dataset.name!r} is constant over its {len(dataset)} rows, so that there is "
+                "nothing to learn: give data that vary."
+            )
+    if dataset.kind == "table" and dataset.x.is_floating_point():
+        blank = torch.isnan(dataset.x).all(0).nonzero().flatten().tolist()
+        if blank:
+            names = [dataset.columns[i] if dataset.columns else i for i in blank]
+            raise Mistake(
+                f"column {names[0]!r} of {dataset.name!r} holds no value at all: "
+                f"leave it out, with drop={names[:5]!r} (--drop) where columns have names."
+            )
+
+
+def check_values(dataset: Dataset) -> None:
+    """Raise Mistake for what no use of data allows: no rows, no columns, infinite values. NaN is kept."""
+    if len(dataset) == 0:
+        raise Mistake(f"{dataset.name!r} has no rows: got shape {tuple(dataset.x.shape)}, give at least one item.")
+    if 0 in dataset.shape:
+        raise Mistake(f"the items of {dataset.name!r} are empty: got shape {tuple(dataset.x.shape)}.")
+    if dataset.x.is_floating_point() and not bool(torch.isfinite(dataset.x).all()):
+        where = torch.isinf(dataset.x)
+        if bool(where.any()):
+            first = where.nonzero()[0].tolist()
+            column = "" if dataset.columns is None else f" (column {dataset.columns[first[1]]!r})"
+            raise Mistake(
+                f"{dataset.name!r} holds {int(where.sum())} infinite values, the first at {tuple(first)}{column}: "
+                "replace them by numbers, or by NaN where the value is missing."
+            )
+
+
+def _varies(x: Tensor) -> bool:
+    """Whether any column of x (N, *shape) holds two different values; NaN counts as no value."""
+    x = x.flatten(1) if x.dim() > 1 else x[:, None]  # (N, D)
+    if not x.is_floating_point():
+        return bool((x != x[:1]).any())
+    missing = torch.isnan(x)
+    low = x.masked_fill(missing, torch.inf).amin(0)
+    high = x.masked_fill(missing, -torch.inf).amax(0)
+    return bool((low < high).any())
+
+
+def _frame(dataset: Dataset, values: Tensor, names: Sequence[Any]) -> Any:
+    import pandas as pd
+
+    index = dataset.index if len(values) == len(dataset) else None
+    return pd.DataFrame(values.numpy(), index=index, columns=list(names))

@@ -1,0 +1,23 @@
+"""Distributions that torch lacks, or has only slowly; log-probabilities in nats, summed over the event."""
+
+from __future__ import annotations
+
+__all__ = [
+    "Bernoulli",
+    "BinaryConcrete",
+    "Categorical",
+    "ContinuousBernoulli",
+    "DiagonalGaussian",
+    "DiscretizedLogistic",
+    "Factorised",
+    "FullGaussian",
+    "PointMass",
+    "StandardGaussian",
+    "StraightThroughBernoulli",
+]
+
+from vaekit.distributions.base import Factorised
+from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
+from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.point import PointMass

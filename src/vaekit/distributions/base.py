@@ -1,0 +1,48 @@
+"""Factorised: a distribution whose log-density is a sum over the elements of its event."""
+
+from __future__ import annotations
+
+__all__ = ["Factorised"]
+
+import torch
+from torch import Tensor
+from torch.distributions import Distribution
+
+from vaekit.maths import sum_event
+
+
+class Factorised(Distribution):
+    """The base of our elementwise distributions.
+
+    Args:
+        parameter: a tensor of the full shape (*batch, *event).
+        event_dims: how many of the last axes are one event.
+    """
+
+    arg_constraints = {}
+
+    def __init__(self, parameter: Tensor, event_dims: int) -> None:
+        self.event_dims = event_dims
+        cut = parameter.ndim - event_dims
+        super().__init__(parameter.shape[:cut], parameter.shape[cut:], validate_args=False)
+
+    def log_prob_each(self, value: Tensor) -> Tensor:
+        """The log-density of each element, (*batch, *event), in nats."""
+        raise NotImplementedError
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        """The log-density, (*batch), in nats, summed over the event."""
+        return sum_event(self.log_prob_each(value), self.event_dims)
+
+    def log_prob_observed(self, value: Tensor) -> Tensor:
+        """The log-density of the elements that are there: NaN is missing and counts 0.
+
+        The value is filled before and masked after, so that gradients stay finite.
+        """
+        missing = torch.isnan(value)
+        each = self.log_prob_each(torch.where(missing, torch.zeros_like(value), value))
+        return sum_event(torch.where(missing, torch.zeros_like(each), each), self.event_dims)
+
+    def supports(self, value: Tensor) -> Tensor:
+        """Which elements of value this distribution can have produced (NaN counts as yes)."""
+        return torch.ones_like(value, dtype=torch.bool)

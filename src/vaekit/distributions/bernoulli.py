@@ -1,0 +1,159 @@
+r"""Bernoulli in its logits, its continuous namesake, and two differentiable stand-ins for latents.
+
+.. math:: \log p(x) = x \ell - \operatorname{softplus}(\ell)
+"""
+
+from __future__ import annotations
+
+__all__ = ["Bernoulli", "BinaryConcrete", "ContinuousBernoulli", "StraightThroughBernoulli"]
+
+import math
+
+import torch
+from torch import Tensor
+from torch.distributions import register_kl
+from torch.nn.functional import logsigmoid, softplus
+
+from vaekit.distributions.base import Factorised
+from vaekit.maths import straight_through, sum_event
+
+
+class Bernoulli(Factorised):
+    """Independent 0/1 elements.
+
+    Args:
+        logits: (*batch, *event).
+        event_dims: how many of the last axes are one event.
+
+    Example:
+        >>> Bernoulli(torch.zeros(4, 3)).log_prob(torch.tensor([1.0, 0.0, 1.0]))
+        tensor([-2.0794, -2.0794, -2.0794, -2.0794])
+    """
+
+    def __init__(self, logits: Tensor, event_dims: int = 1) -> None:
+        self.logits = logits
+        super().__init__(logits, event_dims)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.logits.sigmoid()
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.logits > 0).to(self.logits.dtype)
+
+    @property
+    def variance(self) -> Tensor:
+        return self.mean * (1 - self.mean)
+
+    def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        with torch.no_grad():
+            return torch.bernoulli(self.mean.expand(*sample_shape, *self.logits.shape))
+
+    def log_prob_each(self, value: Tensor) -> Tensor:
+        return value * self.logits - softplus(self.logits)
+
+    def kl_each(self, p: Bernoulli) -> Tensor:
+        """KL(self || p) of each element, (*batch, *event)."""
+        return self.mean * (self.logits - p.logits) - softplus(self.logits) + softplus(p.logits)
+
+    def supports(self, value: Tensor) -> Tensor:
+        return (value == 0) | (value == 1) | torch.isnan(value)
+
+    def tempered(self, temperature: float) -> Bernoulli:
+        """The same with its logits divided by the temperature."""
+        return Bernoulli(self.logits / max(temperature, 1e-30), self.event_dims)
+
+
+class StraightThroughBernoulli(Bernoulli):
+    """Bernoulli whose samples pass the gradient of their mean (Bengio et al. 2013, arXiv:1308.3432): biased, low variance."""
+
+    has_rsample = True
+
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        return straight_through(self.sample(sample_shape), self.mean.expand(*sample_shape, *self.logits.shape))
+
+
+class BinaryConcrete(Bernoulli):
+    """Bernoulli with relaxed samples in (0, 1) (Maddison, Mnih and Teh 2017, arXiv:1611.00712).
+
+    `log_prob` is the density of the relaxed value; KL is between the 0/1 variables.
+
+    Args:
+        logits: (*batch, *event).
+        temperature: above 0; towards 0 the samples become 0/1.
+        event_dims: how many of the last axes are one event.
+    """
+
+    has_rsample = True
+
+    def __init__(self, logits: Tensor, temperature: float | Tensor, event_dims: int = 1) -> None:
+        self.temperature = temperature
+        super().__init__(logits, event_dims)
+
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        u = torch.rand((*sample_shape, *self.logits.shape), dtype=self.logits.dtype, device=self.logits.device)
+        return ((self.logits + torch.logit(u, eps=1e-7)) / self.temperature).sigmoid()
+
+    def log_prob_each(self, value: Tensor) -> Tensor:
+        value = value.clamp(1e-7, 1 - 1e-7)
+        t, level = torch.as_tensor(self.temperature, dtype=value.dtype), torch.logit(value)
+        gap = self.logits - t * level
+        return t.log() + gap - 2 * softplus(gap) - value.log() - torch.log1p(-value)
+
+
+class ContinuousBernoulli(Factorised):
+    """The density on [0, 1] with Bernoulli's shape (Loaiza-Ganem and Cunningham 2019, arXiv:1907.06845).
+
+    In the logits l its log normaliser is log(l / tanh(l / 2)).
+
+    Args:
+        logits: (*batch, *event).
+        event_dims: how many of the last axes are one event.
+
+    Example:
+        >>> ContinuousBernoulli(torch.zeros(1, 2)).log_prob(torch.tensor([0.3, 0.9]))
+        tensor([0.])
+    """
+
+    def __init__(self, logits: Tensor, event_dims: int = 1) -> None:
+        self.logits = logits
+        super().__init__(logits, event_dims)
+
+    def _safe(self) -> tuple[Tensor, Tensor]:
+        """Whether |l| is too small for the formulas, and l with those replaced."""
+        small = self.logits.abs() < 1e-2
+        return small, torch.where(small, torch.ones_like(self.logits), self.logits)
+
+    def log_normaliser_each(self) -> Tensor:
+        small, safe = self._safe()
+        series = math.log(2.0) + self.logits.square() / 12  # the next term is l^4 / 1440 * 7: below 1e-10
+        return torch.where(small, series, (safe / torch.tanh(safe / 2)).log())
+
+    @property
+    def mean(self) -> Tensor:
+        small, safe = self._safe()
+        return torch.where(small, 0.5 + self.logits / 12, -1 / torch.expm1(-safe) - 1 / safe)
+
+    @property
+    def mode(self) -> Tensor:
+        return (self.logits > 0).to(self.logits.dtype)
+
+    def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        with torch.no_grad():
+            small, safe = self._safe()
+            u = torch.rand((*sample_shape, *self.logits.shape), dtype=self.logits.dtype, device=self.logits.device)
+            a = safe.abs()  # the inverse of the distribution function for l > 0; for l < 0 by symmetry
+            x = 1 + torch.logaddexp(u.log(), torch.log1p(-u) - a) / a
+            return torch.where(small, u, torch.where(safe > 0, x, 1 - x)).clamp(0, 1)
+
+    def log_prob_each(self, value: Tensor) -> Tensor:
+        return value * self.logits + logsigmoid(-self.logits) + self.log_normaliser_each()
+
+    def supports(self, value: Tensor) -> Tensor:
+        return ((value >= 0) & (value <= 1)) | torch.isnan(value)
+
+
+@register_kl(Bernoulli, Bernoulli)
+def _kl_bernoulli(q: Bernoulli, p: Bernoulli) -> Tensor:
+    return sum_event(q.kl_each(p), q.event_dims)

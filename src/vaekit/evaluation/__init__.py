@@ -1,0 +1,7 @@
+"""Evaluation: numbers with their units and errors."""
+
+from __future__ import annotations
+
+__all__ = ["bound_numbers", "log_likelihoods", "nll_numbers"]
+
+from vaekit.evaluation.likelihood import bound_numbers, log_likelihoods, nll_numbers

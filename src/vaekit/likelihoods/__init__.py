@@ -1,0 +1,23 @@
+"""Likelihoods p(x|z,y): how an item is made from its latents."""
+
+from __future__ import annotations
+
+__all__ = [
+    "Bernoulli",
+    "Categorical",
+    "ContinuousBernoulli",
+    "DiscretizedLogistic",
+    "FixedScale",
+    "Gaussian",
+    "LearnedScale",
+    "Likelihood",
+    "NetworkScale",
+    "OptimalScale",
+    "PerDimensionScale",
+]
+
+from vaekit.likelihoods.base import Likelihood
+from vaekit.likelihoods.binary import Bernoulli, ContinuousBernoulli
+from vaekit.likelihoods.discrete import Categorical, DiscretizedLogistic
+from vaekit.likelihoods.gaussian import Gaussian
+from vaekit.likelihoods.scales import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale

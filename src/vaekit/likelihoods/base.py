@@ -1,0 +1,69 @@
+"""Likelihood: a network, its head and the family of distributions over items that they give."""
+
+from __future__ import annotations
+
+__all__ = ["Likelihood"]
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from torch import Tensor, nn
+
+from vaekit.conditional import Conditional
+from vaekit.messages import Mistake
+from vaekit.networks import Head, features_of
+
+
+class Likelihood(Conditional):
+    """p(x|z,y) = family(head(net(z, y))).
+
+    Without a net it is a template, `Gaussian(scale=LearnedScale())`, that a recipe completes with `with_net`.
+
+    Args:
+        net: any module from z (*leading, D) and the context it reads to features.
+        shape: the shape of one item.
+        features: the shape of one output of net; asked of `net.features` where it has one.
+        reads: the fields of the context that net wants.
+    """
+
+    label: ClassVar[str]  # the name that reports print
+    wants: ClassVar[str]  # the data it can score, in words
+    discrete: ClassVar[bool] = False  # whether it gives probabilities, not densities
+
+    def __init__(
+        self,
+        net: nn.Module | None = None,
+        shape: Sequence[int] | None = None,
+        *,
+        features: Sequence[int] | int | None = None,
+        reads: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.reads = tuple(reads)
+        if net is None or shape is None:
+            return
+        self.shape = tuple(shape)
+        self.net = net
+        self.head = Head(features_of(net, features), self.shape, self.parameters_each())
+
+    def parameters_each(self) -> int:
+        """Numbers per element of the item that the head makes."""
+        return 1
+
+    def with_net(self, net: nn.Module, shape: Sequence[int], **more: Any) -> Likelihood:
+        """The same family with this network behind it."""
+        return type(self)(**{**self.arguments, "net": net, "shape": tuple(shape), **more})
+
+    def parameters_of(self, *given: Tensor | None) -> Tensor:
+        """The head's output, (parameters_each, *leading, *X)."""
+        if not hasattr(self, "net"):
+            raise Mistake(
+                f"this {type(self).__name__} likelihood has no network yet: give net= and shape=, "
+                "or pass it to a recipe as likelihood=."
+            )
+        out: Tensor = self.head(self.net(*given))
+        return out
+
+    def describe(self) -> str:
+        """The family in a few words, for tables."""
+        return self.label

@@ -1,0 +1,8 @@
+"""Pure functions on tensors."""
+
+from __future__ import annotations
+
+__all__ = ["log_mean_exp", "log_mean_exp_error", "straight_through", "sum_event"]
+
+from vaekit.maths.logs import log_mean_exp, log_mean_exp_error
+from vaekit.maths.tensors import straight_through, sum_event

@@ -1,0 +1,94 @@
+"""What a user reads when something is wrong: one sentence with what was got, what was wanted and what to do."""
+
+from __future__ import annotations
+
+__all__ = ["ArgumentMistake", "Mistake", "near_miss", "optional", "reject_unknown"]
+
+import difflib
+import importlib
+from collections.abc import Iterable
+from typing import Any
+
+# What other libraries call the same thing; difflib alone would not find these.
+ALIASES = {
+    "latent": "latent_dim",
+    "latents": "latent_dim",
+    "z_dim": "latent_dim",
+    "n_latents": "latent_dim",
+    "n_components": "latent_dim",
+    "learning_rate": "lr",
+    "num_epochs": "epochs",
+    "n_epochs": "epochs",
+    "max_epochs": "epochs",
+    "max_steps": "steps",
+    "num_steps": "steps",
+    "bs": "batch_size",
+    "batch": "batch_size",
+    "kl_weight": "beta",
+    "kld_weight": "beta",
+    "random_state": "seed",
+    "validation": "valid",
+    "val": "valid",
+    "num_workers": "workers",
+    "hidden_dims": "hidden",
+    "hidden_dim": "hidden",
+    "hidden_layer_sizes": "hidden",
+    "gradient_clip": "clip",
+    "grad_clip": "clip",
+    "patience": "early_stopping",
+    "likelihood_name": "likelihood",
+    "num_samples": "samples",
+    "k": "samples",
+}
+
+
+class Mistake(ValueError):
+    """A mistake of the user's, said in one sentence; the command line prints it and exits with 2."""
+
+
+class ArgumentMistake(Mistake, TypeError):
+    """A mistake in the name or the type of an argument."""
+
+
+def near_miss(name: str, options: Iterable[str]) -> str | None:
+    """The option that was probably meant, or None.
+
+    >>> near_miss("learning_rate", ["lr", "epochs"]), near_miss("latnt_dim", ["latent_dim"]), near_miss("x", ["lr"])
+    ('lr', 'latent_dim', None)
+    """
+    options = list(options)
+    alias = ALIASES.get(name.lower())
+    if alias in options:
+        return alias
+    close = difflib.get_close_matches(name.lower(), options, n=1, cutoff=0.6)
+    return close[0] if close else None
+
+
+def reject_unknown(what: str, given: Iterable[str], options: Iterable[str]) -> None:
+    """Raise ArgumentMistake for the first given name that is no option, naming the near miss.
+
+    >>> reject_unknown("recipe 'vae'", ["latent"], ["latent_dim", "hidden"])
+    Traceback (most recent call last):
+    ...
+    vaekit.messages.ArgumentMistake: recipe 'vae' takes no 'latent': did you mean 'latent_dim'? It takes latent_dim, hidden.
+    """
+    options = list(options)
+    for name in given:
+        if name not in options:
+            close = near_miss(name, options)
+            hint = f"did you mean {close!r}? " if close else ""
+            raise ArgumentMistake(f"{what} takes no {name!r}: {hint}It takes {', '.join(options)}.")
+
+
+def optional(module: str, extra: str) -> Any:
+    """Import a library that belongs to an extra; where it is missing, name the extra.
+
+    >>> optional("json", extra="none").dumps(1)
+    '1'
+    """
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise Mistake(
+            f"{module} is not installed and is needed here: install it with `pip install 'vaekit[{extra}]'`."
+        ) from error

@@ -1,0 +1,82 @@
+"""VAE: one level of latents (Kingma and Welling 2014, arXiv:1312.6114)."""
+
+from __future__ import annotations
+
+__all__ = ["VAE"]
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar
+
+from torch import Tensor
+from torch.distributions import Distribution
+
+from vaekit.conditional import pick
+from vaekit.data import Context
+from vaekit.data.transforms import Transform
+from vaekit.likelihoods import Likelihood
+from vaekit.models.model import Model
+from vaekit.models.trace import Trace
+from vaekit.networks import ZeroFill
+from vaekit.posteriors import Posterior
+from vaekit.priors import Prior
+
+
+class VAE(Model):
+    """Three conditional distributions: p(z|y), q(z|x,y) and p(x|z,y).
+
+    Args:
+        prior: p(z|y).
+        posterior: q(z|x,y).
+        likelihood: p(x|z,y).
+        transform: from the user's units to the model's, or None.
+        context: how labels and covariates become tensors, or None.
+
+    Example:
+        >>> import torch
+        >>> from vaekit import likelihoods, networks, posteriors, priors
+        >>> model = VAE(
+        ...     priors.StandardNormal(2),
+        ...     posteriors.Gaussian(networks.MLP((8, 8), [32]), 2),
+        ...     likelihoods.Bernoulli(networks.MLP(2, [32]), (8, 8)),
+        ... )
+        >>> trace = model.trace(torch.zeros(5, 8, 8), samples=3)
+        >>> trace.log_w.shape, trace.kl.shape
+        (torch.Size([3, 5]), torch.Size([5]))
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("kingma2014", "rezende2014")
+
+    def __init__(
+        self,
+        prior: Prior,
+        posterior: Posterior,
+        likelihood: Likelihood,
+        *,
+        transform: Transform | None = None,
+        context: Context | None = None,
+    ) -> None:
+        super().__init__()
+        self.transform, self.context = transform, context
+        self.prior, self.posterior, self.likelihood = prior, posterior, likelihood
+        self.shape = likelihood.shape
+        self.has_density = posterior.has_density
+        self.takes_missing = any(isinstance(m, ZeroFill) for m in posterior.modules())
+
+    def traces(self, x: Tensor, y: Mapping[str, Tensor] | None, samples: int, chunk: int) -> Iterator[Trace]:
+        q, p = self._posterior(x, y), self._prior(y)
+        given = pick(self.likelihood, y)
+        for start in range(0, samples, chunk):
+            z = q.rsample((min(chunk, samples - start),))  # (K, B, *Z)
+            yield Trace(x, y, ((q, p, z),), self.likelihood(z, *given), missing=self.takes_missing)
+
+    def _posterior(self, x: Tensor, y: Mapping[str, Tensor] | None) -> Distribution:
+        q: Distribution = self.posterior(x, *pick(self.posterior, y))
+        return q
+
+    def _prior(self, y: Mapping[str, Tensor] | None) -> Distribution:
+        p: Distribution = self.prior(*pick(self.prior, y))
+        return p
+
+    def _likelihood(self, z: Any, y: Mapping[str, Tensor] | None) -> Distribution:
+        px: Distribution = self.likelihood(z, *pick(self.likelihood, y))
+        return px

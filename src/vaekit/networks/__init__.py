@@ -1,0 +1,26 @@
+"""Networks from tensors to tensors."""
+
+from __future__ import annotations
+
+__all__ = [
+    "MLP",
+    "ConvDecoder",
+    "ConvEncoder",
+    "Convolutional",
+    "Dense",
+    "Head",
+    "Pair",
+    "Residual",
+    "ResidualDecoder",
+    "ResidualEncoder",
+    "ZeroFill",
+    "features_of",
+    "parameter_dtype",
+]
+
+from vaekit.networks.conv import ConvDecoder, ConvEncoder
+from vaekit.networks.head import Head, features_of
+from vaekit.networks.missing import ZeroFill
+from vaekit.networks.mlp import MLP, parameter_dtype
+from vaekit.networks.pairs import Convolutional, Dense, Pair, Residual
+from vaekit.networks.residual import ResidualDecoder, ResidualEncoder

@@ -1,0 +1,137 @@
+"""Convolutional networks for pictures of any channels, height and width, odd and non-square sizes too."""
+
+from __future__ import annotations
+
+__all__ = ["ConvDecoder", "ConvEncoder", "halvings"]
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor, nn
+
+from vaekit.messages import Mistake
+from vaekit.networks.fold import fold, join, with_context
+from vaekit.part import Part
+
+
+def picture_shape(shape: Sequence[int]) -> tuple[int, int, int]:
+    """(H, W) or (C, H, W) as (C, H, W)."""
+    if len(shape) not in (2, 3):
+        raise Mistake(
+            f"a convolutional network got items of shape {tuple(shape)} and wants pictures, (H, W) or (C, H, W): "
+            "use the recipe 'vae', whose network is fully connected."
+        )
+    channels, height, width = (1, *shape) if len(shape) == 2 else shape
+    return channels, height, width
+
+
+def halvings(height: int, width: int, steps: int) -> list[tuple[int, int]]:
+    """The sizes that a picture passes when it is halved, rounding up.
+
+    Example:
+        >>> halvings(28, 21, 3)
+        [(28, 21), (14, 11), (7, 6), (4, 3)]
+    """
+    sizes = [(height, width)]
+    for _ in range(steps):
+        height, width = math.ceil(height / 2), math.ceil(width / 2)
+        sizes.append((height, width))
+    return sizes
+
+
+class ConvEncoder(Part):
+    """Strided convolutions, a halving each, then one fully connected layer.
+
+    Args:
+        shape: (H, W) or (C, H, W).
+        channels: the channels after each halving.
+        width: the width of the last layer.
+        context: how many context values stand beside the picture, as constant planes.
+        activation: a torch.nn class.
+
+    Forward: x (B, *shape), context tensors (B, w) -> (B, width).
+
+    Example:
+        >>> import torch
+        >>> ConvEncoder((3, 27, 20), [8, 16], width=32)(torch.zeros(2, 3, 27, 20)).shape
+        torch.Size([2, 32])
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        channels: Sequence[int] = (32, 64),
+        *,
+        width: int = 256,
+        context: int = 0,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        super().__init__()
+        self.shape = tuple(shape)
+        c, h, w = picture_shape(shape)
+        layers: list[nn.Module] = []
+        last = c + context
+        for out in channels:
+            layers += [nn.Conv2d(last, out, 3, stride=2, padding=1), activation()]
+            last = out
+        h, w = halvings(h, w, len(channels))[-1]
+        layers += [nn.Flatten(), nn.Linear(last * h * w, width), activation()]
+        self.layers = nn.Sequential(*layers)
+        self.features: tuple[int, ...] = (width,)
+
+    def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
+        if len(self.shape) == 2:
+            x = x.unsqueeze(-3)
+        if x.ndim > 4:  # several draws of one batch: the context is theirs too
+            given = tuple(None if g is None else g.expand(*x.shape[:-3], g.shape[-1]).flatten(0, -2) for g in given)
+        return fold(lambda x: self.layers(with_context(x, given)), x, 3)
+
+
+class ConvDecoder(Part):
+    """One fully connected layer, then transposed convolutions, a doubling each, cropped to the exact size.
+
+    Args:
+        shape: (H, W) or (C, H, W) of the picture to be made; the likelihood's head adds the last layer.
+        latent: the size of one latent vector.
+        channels: the channels before each doubling, so that the same sequence serves encoder and decoder.
+        context: how many context values stand beside the latent.
+        activation: a torch.nn class.
+
+    Forward: z (*leading, latent), context tensors (B, w) -> (*leading, channels[0], H, W).
+
+    Example:
+        >>> import torch
+        >>> ConvDecoder((3, 27, 20), 5, [8, 16])(torch.zeros(4, 2, 5)).shape
+        torch.Size([4, 2, 8, 27, 20])
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int],
+        latent: int,
+        channels: Sequence[int] = (32, 64),
+        *,
+        context: int = 0,
+        activation: type[nn.Module] = nn.ReLU,
+    ) -> None:
+        super().__init__()
+        _, h, w = picture_shape(shape)
+        self.sizes = halvings(h, w, len(channels))
+        h, w = self.sizes[-1]
+        self.start = nn.Sequential(nn.Linear(latent + context, channels[-1] * h * w), activation())
+        self.unflatten = nn.Unflatten(-1, (channels[-1], h, w))
+        ups = [channels[0], *channels]
+        self.steps = nn.ModuleList(
+            nn.Sequential(nn.ConvTranspose2d(ups[i + 1], ups[i], 4, stride=2, padding=1), activation())
+            for i in reversed(range(len(channels)))
+        )
+        self.features: tuple[int, ...] = (channels[0], *self.sizes[0])
+
+    def _grow(self, x: Tensor) -> Tensor:
+        for step, (h, w) in zip(self.steps, reversed(self.sizes[:-1]), strict=True):
+            x = step(x)[..., :h, :w]  # doubling an odd size's half gives one row too many
+        return x
+
+    def forward(self, z: Tensor, *given: Tensor | None) -> Tensor:
+        return fold(self._grow, self.unflatten(self.start(join(z, given))), 3)
+

@@ -1,0 +1,82 @@
+"""Head: the last layer, from a network's features to the parameters of a distribution."""
+
+from __future__ import annotations
+
+__all__ = ["Head", "features_of"]
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vaekit.messages import Mistake
+from vaekit.networks.fold import fold
+
+
+def features_of(net: nn.Module, features: Sequence[int] | int | None) -> tuple[int, ...]:
+    """The shape of a network's output: as given, or as the network says in `features`."""
+    found = features if features is not None else getattr(net, "features", None)
+    if isinstance(found, int):
+        return (found,)
+    if not isinstance(found, (tuple, list)):
+        raise Mistake(
+            f"{type(net).__name__} does not say the shape of its output: give features=(...), "
+            "or set an attribute `features` on the network."
+        )
+    return tuple(found)
+
+
+class Head(nn.Module):
+    """A linear layer, or a 3x3 convolution where features and event are pictures of one size; in float32 always.
+
+    Args:
+        features: the shape of one network output, (F,) or (C', H, W).
+        shape: the shape of the event.
+        parameters: how many numbers each element of the event needs.
+
+    Forward: (*leading, *features) -> (parameters, *leading, *shape).
+
+    Example:
+        >>> mean, log_scale = Head((16,), (3, 4), parameters=2)(torch.zeros(5, 7, 16))
+        >>> mean.shape
+        torch.Size([5, 7, 3, 4])
+    """
+
+    def __init__(self, features: Sequence[int], shape: Sequence[int], parameters: int = 1) -> None:
+        super().__init__()
+        self.features, self.shape, self.parameters_each = tuple(features), tuple(shape), parameters
+        self.pictures = len(self.features) == 3 and self.features[-2:] == self.shape[-2:] and len(self.shape) in (2, 3)
+        self.layer: nn.Conv2d | nn.Linear
+        if self.pictures:
+            planes = self.shape[0] if len(self.shape) == 3 else 1
+            self.layer = nn.Conv2d(self.features[0], parameters * planes, 3, padding=1)
+        else:
+            self.layer = nn.Linear(math.prod(self.features), parameters * math.prod(self.shape))
+
+    def forward(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, enabled=False):
+            x = x.to(self.layer.weight.dtype)
+            if self.pictures:
+                x = fold(self.layer, x, 3)
+            else:
+                x = self.layer(x.flatten(-len(self.features)) if len(self.features) > 1 else x)
+        if self.parameters_each == 1:
+            return x.reshape(1, *self._leading(x), *self.shape)
+        x = x.reshape(*self._leading(x), self.parameters_each, *self.shape)
+        return x.movedim(-len(self.shape) - 1, 0)
+
+    def _leading(self, x: Tensor) -> torch.Size:
+        return x.shape[:-3] if self.pictures else x.shape[:-1]
+
+    def bias(self, which: int) -> Tensor:
+        """The bias of one parameter, a view of the layer's: (planes,) for pictures, else (prod(shape),)."""
+        assert self.layer.bias is not None
+        return self.layer.bias.view(self.parameters_each, -1)[which]
+
+    def start_at(self, which: int, values: Tensor) -> None:
+        """Set the bias of one parameter so that a zero feature vector gives these values (shape: the event's)."""
+        bias = self.bias(which)
+        with torch.no_grad():
+            flat = values.reshape(bias.numel(), -1).mean(1) if self.pictures else values.reshape(-1)
+            bias.copy_(flat)

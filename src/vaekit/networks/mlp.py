@@ -1,0 +1,68 @@
+"""MLP: the fully connected network."""
+
+from __future__ import annotations
+
+__all__ = ["MLP"]
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from vaekit.networks.fold import join
+from vaekit.part import Part
+
+
+class MLP(Part):
+    """Fully connected layers, each followed by its activation; without any it passes its input through.
+
+    Args:
+        shape: the shape of one input, (D,) or (C, H, W); it is flattened.
+        hidden: the widths of the layers.
+        context: how many context values stand beside the input.
+        activation: a torch.nn class.
+        layer_norm: normalise before each activation.
+
+    Forward: x (*leading, *shape), context tensors (B, width) -> (*leading, features).
+
+    Example:
+        >>> MLP((28, 28), [512, 256])(torch.zeros(3, 28, 28)).shape
+        torch.Size([3, 256])
+    """
+
+    def __init__(
+        self,
+        shape: Sequence[int] | int,
+        hidden: Sequence[int] = (512,),
+        *,
+        context: int = 0,
+        activation: type[nn.Module] = nn.ReLU,
+        layer_norm: bool = False,
+    ) -> None:
+        super().__init__()
+        self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        width = math.prod(self.shape) + context
+        layers: list[nn.Module] = []
+        for out in hidden:
+            layers.append(nn.Linear(width, out))
+            if layer_norm:
+                layers.append(nn.LayerNorm(out))
+            layers.append(activation())
+            width = out
+        self.layers = nn.Sequential(*layers)
+        self.features: tuple[int, ...] = (width,)
+
+    def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
+        if len(self.shape) > 1:
+            x = x.flatten(-len(self.shape))
+        out: Tensor = self.layers(join(x, given))  # (*leading, features)
+        return out
+
+
+def parameter_dtype(module: nn.Module) -> torch.dtype:
+    """The dtype of a module's first floating-point parameter or buffer; float32 where it has none."""
+    for tensor in [*module.parameters(), *module.buffers()]:
+        if tensor.is_floating_point():
+            return tensor.dtype
+    return torch.get_default_dtype()

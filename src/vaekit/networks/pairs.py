@@ -1,0 +1,72 @@
+"""Pairs: an encoder and a decoder that belong together, made for the shape of the data."""
+
+from __future__ import annotations
+
+__all__ = ["Convolutional", "Dense", "Pair", "Residual"]
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from torch import nn
+
+from vaekit.networks.conv import ConvDecoder, ConvEncoder
+from vaekit.networks.mlp import MLP
+from vaekit.networks.residual import ResidualDecoder, ResidualEncoder
+
+
+class Pair:
+    """The base: makes an encoder and a decoder."""
+
+    def encoder(self, shape: Sequence[int], context: int) -> nn.Module:
+        raise NotImplementedError
+
+    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Dense(Pair):
+    """Fully connected; the decoder has the encoder's layers in reverse.
+
+    Example:
+        >>> Dense((64, 32)).decoder((10,), 2, 0).features
+        (64,)
+    """
+
+    hidden: Sequence[int] = (512, 256)
+    activation: type[nn.Module] = nn.ReLU
+
+    def encoder(self, shape: Sequence[int], context: int) -> nn.Module:
+        return MLP(shape, self.hidden, context=context, activation=self.activation)
+
+    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
+        return MLP(latent_dim, tuple(reversed(self.hidden)), context=context, activation=self.activation)
+
+
+@dataclass(frozen=True)
+class Convolutional(Pair):
+    """Strided convolutions, a halving each."""
+
+    channels: Sequence[int] = (32, 64)
+    width: int = 256
+
+    def encoder(self, shape: Sequence[int], context: int) -> nn.Module:
+        return ConvEncoder(shape, self.channels, width=self.width, context=context)
+
+    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
+        return ConvDecoder(shape, latent_dim, self.channels, context=context)
+
+
+@dataclass(frozen=True)
+class Residual(Pair):
+    """Residual blocks between the halvings."""
+
+    channels: Sequence[int] = (32, 64)
+    width: int = 256
+    blocks: int = 1
+
+    def encoder(self, shape: Sequence[int], context: int) -> nn.Module:
+        return ResidualEncoder(shape, self.channels, width=self.width, blocks=self.blocks, context=context)
+
+    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
+        return ResidualDecoder(shape, latent_dim, self.channels, blocks=self.blocks, context=context)

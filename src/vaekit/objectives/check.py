@@ -1,0 +1,65 @@
+"""What is wrong between a model and an objective, found before the first step."""
+
+from __future__ import annotations
+
+__all__ = ["check"]
+
+import torch
+from torch import Tensor
+
+from vaekit.distributions import BinaryConcrete
+from vaekit.messages import Mistake
+from vaekit.models import Model
+from vaekit.models.model import require_support
+from vaekit.objectives.bounds import IWAE
+from vaekit.objectives.game import Game
+
+
+def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, batch_size: int) -> None:
+    """Score a few items and look at where gradients go; leaves no gradient and no state behind.
+
+    Args:
+        model, game: what will be trained.
+        x: a few items in the model's units, (B, *X).
+        y: their encoded context.
+        batch_size: of the training, for the terms that need company.
+
+    Raises:
+        Mistake: where the data has gaps that the model cannot take, values the likelihood cannot produce,
+            a term that needs a larger batch, or a parameter that no loss reads.
+    """
+    if not model.takes_missing and bool(torch.isnan(x).any()):
+        raise Mistake(
+            "the data has missing values (NaN) and this model cannot take them: "
+            "use the recipe 'miwae', or fill or drop them first."
+        )
+    terms = [part for role in game.roles.values() for part in role.modules() if hasattr(part, "company")]
+    for term in terms:
+        if batch_size < term.company:
+            raise Mistake(
+                f"{type(term).__name__} compares the items of a batch and got batch_size={batch_size}: "
+                f"give at least {term.company}."
+            )
+    state = {name: buffer.clone() for name, buffer in [*model.named_buffers(), *game.named_buffers()]}
+    trace = model.trace(x, y, samples=game.samples)
+    require_support(trace.px, x)
+    if any(isinstance(q, BinaryConcrete) for q, _, _ in trace.levels) and any(isinstance(t, IWAE) for t in terms):
+        raise Mistake(
+            "IWAE needs log p(z) of the relaxed latents, which a RelaxedBernoulli posterior does not have: "
+            "use ELBO(), or the posterior StraightThroughBernoulli."
+        )
+    losses, _ = game.score(model, trace)
+    for player, parameters in game.players(model).items():
+        if not parameters:
+            continue
+        gradients = torch.autograd.grad(losses[player], parameters, retain_graph=True, allow_unused=True)
+        names = {id(p): n for n, p in [*model.named_parameters(), *game.named_parameters()]}
+        unread = [names[id(p)] for p, g in zip(parameters, gradients, strict=True) if g is None]
+        if unread:
+            raise Mistake(
+                f"the loss of player {player!r} does not read {', '.join(unread[:3])}"
+                f"{' and others' if len(unread) > 3 else ''}: remove those parameters, "
+                "set requires_grad=False, or give them to another player with owns=."
+            )
+    for name, buffer in [*model.named_buffers(), *game.named_buffers()]:
+        buffer.copy_(state[name])

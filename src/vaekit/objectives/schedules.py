@@ -1,0 +1,83 @@
+"""Schedules: weights that change with the step; state of the model, saved and resumed, untouched by validation."""
+
+from __future__ import annotations
+
+__all__ = ["Constant", "Cosine", "Linear", "Schedule"]
+
+import math
+
+import torch
+from torch import Tensor
+
+from vaekit.messages import Mistake
+from vaekit.part import Part
+
+
+class Schedule(Part):
+    """The base: `value()` is a tensor, read as often as one likes; only `after_step` moves it."""
+
+    now: Tensor
+
+    def at(self, step: int) -> float:
+        """The value after this many steps."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        self.register_buffer("now", torch.tensor(float(self.at(0))))
+
+    def value(self) -> Tensor:
+        return self.now
+
+    def after_step(self, step: int) -> None:
+        self.now.fill_(self.at(step))
+
+
+class Constant(Schedule):
+    """Always the same.
+
+    Example:
+        >>> Constant(4.0).value()
+        tensor(4.)
+    """
+
+    def __init__(self, level: float) -> None:
+        super().__init__()
+        self.level = level
+        self.start()
+
+    def at(self, step: int) -> float:
+        return self.level
+
+
+class _Ramp(Schedule):
+    """From first to last over some steps, after a delay."""
+
+    def __init__(self, first: float, last: float, *, steps: int, delay: int = 0) -> None:
+        super().__init__()
+        if steps < 1:
+            raise Mistake(f"a schedule got steps={steps} and wants at least 1: give the number of optimiser steps.")
+        self.first, self.last, self.steps, self.delay = first, last, steps, delay
+        self.start()
+
+    def fraction(self, step: int) -> float:
+        return min(max((step - self.delay) / self.steps, 0.0), 1.0)
+
+
+class Linear(_Ramp):
+    """A straight line from first to last over `steps` optimiser steps, after `delay`.
+
+    Example:
+        >>> beta = Linear(0.0, 1.0, steps=100)
+        >>> beta.after_step(25); beta.value()
+        tensor(0.2500)
+    """
+
+    def at(self, step: int) -> float:
+        return self.first + (self.last - self.first) * self.fraction(step)
+
+
+class Cosine(_Ramp):
+    """Half a cosine from first to last over `steps` optimiser steps, after `delay`."""
+
+    def at(self, step: int) -> float:
+        return self.last + (self.first - self.last) * 0.5 * (1 + math.cos(math.pi * self.fraction(step)))

@@ -1,0 +1,10 @@
+"""Posteriors q(z|x,y): what the latents are after one item is seen."""
+
+from __future__ import annotations
+
+__all__ = ["FullGaussian", "Gaussian", "Point", "Posterior", "RelaxedBernoulli", "StraightThroughBernoulli"]
+
+from vaekit.posteriors.base import Posterior
+from vaekit.posteriors.bernoulli import RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.point import Point

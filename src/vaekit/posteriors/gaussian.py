@@ -1,0 +1,60 @@
+"""Gaussian posteriors: with a diagonal covariance (Kingma and Welling 2014, arXiv:1312.6114) and with a full one."""
+
+from __future__ import annotations
+
+__all__ = ["FullGaussian", "Gaussian"]
+
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn.functional import softplus
+
+from vaekit import distributions
+from vaekit.posteriors.base import Posterior
+
+LOG_SCALE = 10.0  # scales beyond e^-10 and e^10 help no model and overflow its squares
+
+
+class Gaussian(Posterior):
+    """q(z|x) = N(mean(x), diag(scale(x)^2)).
+
+    Example:
+        >>> from vaekit.networks import MLP
+        >>> q = Gaussian(MLP(784, [64]), 8)(torch.zeros(5, 784))
+        >>> q.batch_shape, q.event_shape
+        (torch.Size([5]), torch.Size([8]))
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("kingma2014", "rezende2014")
+    parameters_each = 2
+
+    def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:
+        loc, log_scale = self.parameters_of(*given)  # each (B, D)
+        return distributions.DiagonalGaussian(loc, log_scale.clamp(-LOG_SCALE, LOG_SCALE))
+
+
+class FullGaussian(Posterior):
+    """q(z|x) = N(mean(x), L(x) L(x)^T) with L lower triangular, its diagonal positive by softplus.
+
+    Example:
+        >>> from vaekit.networks import MLP
+        >>> FullGaussian(MLP(4, [8]), 3)(torch.zeros(5, 4)).scale_tril.shape
+        torch.Size([5, 3, 3])
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("rezende2014",)
+
+    @staticmethod
+    def head_width(latent_dim: int) -> int:
+        return latent_dim + latent_dim * (latent_dim + 1) // 2
+
+    def forward(self, *given: Tensor | None) -> distributions.FullGaussian:
+        d = self.latent_shape[0]
+        out = self.parameters_of(*given)[0]  # (B, D + D (D + 1) / 2)
+        rows, columns = torch.tril_indices(d, d, device=out.device)
+        tril = out.new_zeros(*out.shape[:-1], d, d)
+        tril[..., rows, columns] = out[..., d:]
+        diagonal = softplus(tril.diagonal(dim1=-2, dim2=-1) + 0.5413) + 1e-6  # 0.5413: softplus gives 1
+        tril = tril.tril(-1) + torch.diag_embed(diagonal)
+        return distributions.FullGaussian(out[..., :d], tril)

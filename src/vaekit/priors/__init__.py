@@ -1,0 +1,9 @@
+"""Priors p(z|y): what the latents are before any data."""
+
+from __future__ import annotations
+
+__all__ = ["FairBernoulli", "Prior", "StandardNormal"]
+
+from vaekit.priors.base import Prior
+from vaekit.priors.bernoulli import FairBernoulli
+from vaekit.priors.normal import StandardNormal

@@ -1,0 +1,122 @@
+"""What the recipes share: networks in pairs, heads on the user's own modules, and the VAE made of them."""
+
+from __future__ import annotations
+
+__all__ = ["compose", "latent_size"]
+
+import inspect
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vaekit.data import Context
+from vaekit.data.transforms import Transform
+from vaekit.likelihoods import Bernoulli, Gaussian, Likelihood
+from vaekit.messages import Mistake
+from vaekit.models import VAE
+from vaekit.networks import Dense, Pair
+from vaekit.posteriors import Gaussian as GaussianPosterior
+from vaekit.posteriors import Posterior, RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.priors import FairBernoulli, Prior, StandardNormal
+
+
+def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
+    """The number of latents: as asked, else 32, and at most half of the data's own dimensions.
+
+    Example:
+        >>> latent_size((28, 28), None), latent_size((6,), None)
+        (32, 3)
+    """
+    if latent_dim is None:
+        return min(32, max(1, math.prod(shape) // 2))
+    if not isinstance(latent_dim, int) or latent_dim < 1:
+        raise Mistake(f"got latent_dim={latent_dim!r} and wanted a whole number, 1 or more.")
+    return latent_dim
+
+
+def default_likelihood(shape: Sequence[int]) -> Likelihood:
+    """Bernoulli for pictures, Gaussian with one learned scale for vectors; `vk.recipe` asks the data instead."""
+    return Bernoulli() if len(shape) > 1 else Gaussian()
+
+
+def output_shape(net: nn.Module, shape: Sequence[int], widths: Sequence[int]) -> tuple[int, ...]:
+    """The shape of one output of a module, found by passing zeros through it."""
+    known = getattr(net, "features", None)
+    if isinstance(known, tuple):
+        return known
+    like = next(net.parameters(), torch.zeros(()))
+    given = [like.new_zeros(2, w) for w in widths]
+    was = net.training
+    try:
+        with torch.no_grad():
+            out = net.eval()(like.new_zeros(2, *shape), *given)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise Mistake(
+            f"{type(net).__name__} does not take an input of shape (batch, {', '.join(map(str, shape))}): {error}."
+        ) from error
+    finally:
+        net.train(was)
+    if not isinstance(out, Tensor) or out.ndim < 2 or len(out) != 2:
+        raise Mistake(f"{type(net).__name__} must return one tensor with the batch first, such as (batch, features).")
+    return tuple(out.shape[1:])
+
+
+def reads_of(net: nn.Module, context: Context | None) -> tuple[str, ...]:
+    """The fields of the context that a network is given: all, or none where its forward takes one argument only."""
+    if context is None:
+        return ()
+    parameters = inspect.signature(net.forward).parameters.values()
+    room = any(p.kind is p.VAR_POSITIONAL for p in parameters) or len(list(parameters)) > 1
+    return tuple(context.widths) if room else ()
+
+
+def prior_for(posterior: type[Posterior], latent_dim: int) -> Prior:
+    """Fair coins for binary latents, the standard normal else."""
+    binary = issubclass(posterior, (RelaxedBernoulli, StraightThroughBernoulli))
+    return FairBernoulli(latent_dim) if binary else StandardNormal(latent_dim)
+
+
+def compose(
+    shape: Sequence[int],
+    latent_dim: int,
+    *,
+    networks: Pair | None = None,
+    encoder: nn.Module | None = None,
+    decoder: nn.Module | None = None,
+    posterior: type[Posterior] | None = None,
+    likelihood: Likelihood | None = None,
+    transform: Transform | None = None,
+    context: Context | None = None,
+) -> VAE:
+    """A VAE of one level.
+
+    Args:
+        shape: of one item.
+        latent_dim: the number of latents.
+        networks: makes the encoder and the decoder; Dense() where nothing is given.
+        encoder, decoder: the user's own modules; the heads add the last layers.
+        posterior: the family; the diagonal Gaussian where nothing is given.
+        likelihood: a template such as Gaussian(scale=...).
+        transform, context: as for VAE.
+    """
+    widths = tuple(context.widths.values()) if context is not None else ()
+    pair = networks if networks is not None else Dense()
+    family = posterior if posterior is not None else GaussianPosterior
+    encoder = encoder if encoder is not None else pair.encoder(shape, sum(widths))
+    decoder = decoder if decoder is not None else pair.decoder(shape, latent_dim, sum(widths))
+    template = likelihood if likelihood is not None else default_likelihood(shape)
+
+    def facts(net: nn.Module, given: Sequence[int]) -> dict[str, Any]:
+        reads = reads_of(net, context)
+        return {"features": output_shape(net, given, widths if reads else ()), "reads": reads}
+
+    return VAE(
+        prior_for(family, latent_dim),
+        family(encoder, latent_dim, **facts(encoder, shape)),
+        template.with_net(decoder, shape, **facts(decoder, (latent_dim,))),
+        transform=transform,
+        context=context,
+    )

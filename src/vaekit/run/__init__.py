@@ -1,0 +1,8 @@
+"""Run: from data to a trained, measured, saved model."""
+
+from __future__ import annotations
+
+__all__ = ["Run", "fit", "load", "load_run"]
+
+from vaekit.run.fit import fit
+from vaekit.run.run import Run, load, load_run

@@ -1,0 +1,75 @@
+"""The record of a run: all that run.json holds."""
+
+from __future__ import annotations
+
+__all__ = ["describe", "parts_of"]
+
+import dataclasses
+import platform
+from collections.abc import Mapping
+from typing import Any
+
+import numpy
+import torch
+from torch import nn
+
+from vaekit.data import Dataset, split
+from vaekit.objectives import Recipe
+from vaekit.part import Part
+from vaekit.storage import SCHEMA
+from vaekit.training import Settings
+from vaekit.version import VERSION
+
+
+def describe(
+    recipe: Recipe, dataset: Dataset, settings: Settings, *, source: Any, how: Mapping[str, Any], parts: Mapping[str, Any]
+) -> dict[str, Any]:
+    """What is known before the first step.
+
+    Args:
+        source: the name or the path of the data, or None for data in memory.
+        how: the arguments that `read` was given, as JSON.
+        parts: the arguments that `split` was given, as JSON, or None where they are no JSON.
+    """
+    model = recipe.model
+    return {
+        "schema": SCHEMA,
+        "vaekit": VERSION,
+        "status": "running",
+        "recipe": recipe.name,
+        "recipe_arguments": {k: words(v) for k, v in recipe.arguments.items() if k not in ("shape", "context")},
+        "objective": words(recipe.objective),
+        "data": {
+            "name": dataset.name, "source": source, "read": dict(how), "kind": dataset.kind, "layout": dataset.layout,
+            "columns": None if dataset.columns is None else list(dataset.columns), "origin": dataset.origin,
+            "shape": list(dataset.shape), "items": len(dataset), "dtype": str(dataset.x.dtype).removeprefix("torch."),
+            "condition": list(dataset.context) or None,
+        },
+        "split": {"arguments": parts, "items": {k: len(v) for k, v in dataset.parts.items()}},
+        "settings": settings.record(),
+        "likelihood": model.likelihood.describe(),  # type: ignore[operator, union-attr]
+        "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
+        "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},
+    }  # fmt: skip
+
+
+def parts_of(dataset: Dataset, record: Mapping[str, Any]) -> Dataset:
+    """The dataset with the parts that the run had, made again from the record."""
+    arguments = record["split"]["arguments"]
+    return dataset if arguments is None else dataclasses.replace(dataset, parts=split(dataset, **arguments))
+
+
+def words(value: Any) -> Any:
+    """An argument as JSON that a reader understands."""
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, (list, tuple)):
+        return [words(v) for v in value]
+    if isinstance(value, Mapping):
+        return {str(k): words(v) for k, v in value.items()}
+    if isinstance(value, type):
+        return value.__name__
+    if isinstance(value, Part):
+        inner = ", ".join(f"{k}={words(v)}" for k, v in value.arguments.items() if v is not None and k != "net")
+        return f"{type(value).__name__}({inner})"
+    return type(value).__name__ if isinstance(value, nn.Module) else str(value)

@@ -1,0 +1,297 @@
+"""Run: a trained model with its record, its history and its data, in the user's units and kind."""
+
+from __future__ import annotations
+
+__all__ = ["Run", "load", "load_run"]
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from vaekit.data import Dataset, frame_like, read, restore
+from vaekit.measure import measure, prepared, score_items
+from vaekit.messages import Mistake
+from vaekit.models import Model
+from vaekit.report import Plots, Subject, render, table, write_report
+from vaekit.run.record import parts_of
+from vaekit.storage import load_model, read_json, save_model, write_json
+from vaekit.training.history import read_rows, write_rows
+from vaekit.training.noise import forked
+from vaekit.version import VERSION
+
+CHUNK = 512  # items encoded or decoded at a time
+
+
+class Run:
+    """What `vk.fit` returns and `vk.load_run` reads.
+
+    Attributes:
+        model: the trained Model, in evaluation mode.
+        record: all that run.json holds.
+        rows: the history, a dict an epoch.
+        metrics: the numbers that --json prints.
+        dir: the run's folder, or None.
+        data: the Dataset it was trained on with its parts, where it is at hand.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        record: dict[str, Any],
+        rows: list[dict[str, Any]],
+        *,
+        data: Dataset | None = None,
+        dir: Path | None = None,
+    ) -> None:
+        self.model, self.record, self.rows, self.data, self.dir = model, record, rows, data, dir
+
+    # -- what happened -------------------------------------------------------------------------------------
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        metrics: dict[str, Any] = self.record["metrics"]
+        return metrics
+
+    @property
+    def history(self) -> Any:
+        """The history as a DataFrame, a row an epoch."""
+        import pandas
+
+        return pandas.DataFrame(self.rows)
+
+    @property
+    def plot(self) -> Plots:
+        """Figures: `latent()`, `manifold(n)`, `samples()`, `reconstructions()`, `history()`, `rates()`."""
+        return Plots(self._subject())
+
+    def _subject(self, *, data: bool = True) -> Subject:
+        return Subject(self.model, self.record, self.rows, self.data if data else None)
+
+    def _repr_html_(self) -> str:
+        return render(self._subject(), brief=True)
+
+    def __repr__(self) -> str:
+        return table(self.record)
+
+    # -- data in, the same kind out ------------------------------------------------------------------------
+
+    def read(self, data: Any, y: Any = None) -> Dataset:
+        """Data in the form this run was trained on; columns that it does not model are left out."""
+        if isinstance(data, Dataset) and y is None:
+            return data
+        if data is None:
+            return self._own()
+        known = self.record["data"]
+        frame = type(data).__name__ == "DataFrame" or str(data).endswith((".csv", ".parquet"))
+        more: dict[str, Any] = {"columns": known["columns"]} if known.get("columns") and frame else {}
+        if isinstance(data, (str, Path)) and Path(data).is_dir():
+            more["size"] = tuple(self.model.shape[-2:])
+        condition = y if y is not None else (known.get("condition") if isinstance(data, (str, Path)) or frame else None)
+        return read(data, condition=condition, **more)
+
+    def _own(self) -> Dataset:
+        if self.data is None:
+            raise Mistake("this run's data is not at hand: give data.")
+        return self.data
+
+    @property
+    def device(self) -> torch.device:
+        return next(self.model.parameters()).device
+
+    def _chunks(self, data: Any, y: Any = None) -> tuple[Dataset, Any]:
+        dataset = self.read(data, y)
+        return dataset, prepared(self.model, dataset, self.record["binarization"], batch_size=CHUNK, device=self.device)
+
+    @torch.no_grad()
+    def encode(self, data: Any = None, y: Any = None, *, what: str = "mean") -> Any:
+        """The latents of each item: array in, array out; DataFrame in, DataFrame with its index out.
+
+        Args:
+            data: items in the user's units; the run's own data where nothing is given.
+            y: their context, for a conditional model.
+            what: "mean", "sample" or "moments" (mean and standard deviation side by side).
+        """
+        if what not in ("mean", "sample", "moments"):
+            raise Mistake(f"got what={what!r} and wanted 'mean', 'sample' or 'moments'.")
+        dataset, batches = self._chunks(data, y)
+        parts = []
+        for batch in batches:
+            q = self.model._posterior(batch.x, batch.y)
+            value = q.rsample() if what == "sample" else q.mean
+            flat = _side_by_side(value)
+            if what == "moments":
+                flat = torch.cat([flat, q.variance.sqrt()], -1)
+            parts.append(flat.cpu())
+        z = torch.cat(parts)
+        names = latent_names(z.shape[1] // (2 if what == "moments" else 1))
+        return frame_like(dataset, z, [*names, *(f"{n}_sd" for n in names)] if what == "moments" else names)
+
+    @torch.no_grad()
+    def decode(self, z: Any, y: Any = None, *, mean: bool | None = None) -> Any:
+        """Items from latents, in the user's units; latents as array, tensor or DataFrame."""
+        tensor = torch.as_tensor(np.asarray(z, dtype=np.float32), device=self.device)
+        if tensor.ndim != 2:
+            raise Mistake(f"got latents of shape {tuple(tensor.shape)} and wanted (items, latents).")
+        like = next(self.model.parameters())
+        context = self.model.to_context(y, len(tensor))
+        parts = []
+        for rows in torch.arange(len(tensor)).split(CHUNK):
+            some = None if context is None else {k: v[rows] for k, v in context.items()}
+            px = self.model._likelihood(tensor[rows].to(like.dtype), some)
+            parts.append(self._out(self.model._value(px, mean)))
+        return self._restore(torch.cat(parts), z)
+
+    def _out(self, x: Tensor) -> Tensor:
+        return (x if self.model.transform is None else self.model.transform.inverse(x)).cpu()
+
+    def _restore(self, x: Tensor, like: Any = None) -> Any:
+        known = self.record["data"]
+        shape = Dataset(
+            name=known["name"], x=x[:0], kind=known["kind"], layout=known["layout"], index=range(len(x)),
+            columns=None if known["columns"] is None else tuple(known["columns"]),
+            origin="torch" if isinstance(like, Tensor) else known["origin"],
+        )  # fmt: skip
+        if type(like).__name__ == "DataFrame":
+            import pandas
+
+            if shape.columns is not None:
+                return pandas.DataFrame(x.numpy(), index=like.index, columns=list(shape.columns))
+        return restore(shape, x)
+
+    @torch.no_grad()
+    def reconstruct(self, data: Any = None, y: Any = None, *, mean: bool | None = None) -> Any:
+        """Items made again from their posterior means, in the same kind and units."""
+        dataset, batches = self._chunks(data, y)
+        parts = []
+        for batch in batches:
+            z = self.model._posterior(batch.x, batch.y).mean
+            parts.append(self._out(self.model._value(self.model._likelihood(z, batch.y), mean)))
+        return restore(dataset, torch.cat(parts))
+
+    def sample(
+        self, n: int = 1, given: Any = None, *, temperature: float = 1.0, mean: bool | None = None,
+        seed: int | None = None,
+    ) -> Any:  # fmt: skip
+        """n new items; `given` is one row of context for all, or n rows; `temperature` scales the prior only."""
+        if seed is None:
+            x = self.model.sample(n, given, temperature=temperature, mean=mean)
+        else:
+            with forked(seed, self.device):
+                x = self.model.sample(n, given, temperature=temperature, mean=mean)
+        return self._restore(x.cpu())
+
+    def score(self, data: Any = None, y: Any = None, *, samples: int = 64) -> Any:
+        """The NLL of each item in nats (high is strange), by K = samples draws, always with the same noise."""
+        dataset, _ = self._chunks(data, y)
+        nll = score_items(self.model, dataset, self.record["binarization"], samples=samples, device=self.device)
+        found = frame_like(dataset, nll.unsqueeze(1), ["nll"])
+        return found["nll"] if hasattr(found, "columns") else found[:, 0]
+
+    def evaluate(
+        self, data: Any = None, y: Any = None, *, samples: int = 500, limit: int = 1000, split: str = "test",
+        seed: int = 0,
+    ) -> dict[str, Any]:  # fmt: skip
+        """ELBO over all items, and the NLL with K = samples on at most `limit` random ones, with their errors.
+
+        Args:
+            data: items; where nothing is given, the run's own `split` ("test", "valid" or "train").
+        """
+        dataset = self.part(split) if data is None else self.read(data, y)
+        numbers = measure(
+            self.model, dataset, self.record["binarization"], samples=samples, limit=limit, seed=seed, device=self.device
+        )
+        return {"split": split if data is None else "given", **numbers}
+
+    def part(self, split: str) -> Dataset:
+        """The run's own train, valid or test items."""
+        data = self._own()
+        if not len(data.parts.get(split, ())):
+            have = ", ".join(name for name, rows in data.parts.items() if len(rows)) or "none"
+            raise Mistake(f"this run has no {split!r} items at hand (it has {have}): name one of these, or give data.")
+        return data.take(data.parts[split])
+
+    # -- files ---------------------------------------------------------------------------------------------
+
+    def save(self, folder: str | Path) -> Path:
+        """Write the record, the history and the model into a folder."""
+        folder = Path(folder)
+        save_model(self.model, folder / "model", version=VERSION)
+        write_json(folder / "run.json", {**self.record, "status": "finished"})
+        write_rows(folder / "history.jsonl", self.rows)
+        return folder
+
+    def report(self, path: str | Path | None = None, *, data: bool = True) -> Path:
+        """Write the self-contained HTML report; data=False leaves the user's items out."""
+        if path is None:
+            if self.dir is None:
+                raise Mistake("this run has no folder: give report('report.html') a path.")
+            path = self.dir / "report.html"
+        return write_report(self._subject(data=data), Path(path))
+
+    def citation(self) -> str:
+        """BibTeX of the papers behind the model's parts and its recipe."""
+        return self.model.citation()
+
+
+def latent_names(n: int) -> list[str]:
+    """z1, z2, ...
+
+    Example:
+        >>> latent_names(2)
+        ['z1', 'z2']
+    """
+    return [f"z{i + 1}" for i in range(n)]
+
+
+def _side_by_side(z: Any) -> Tensor:
+    return torch.cat([part.flatten(1) for part in z], -1) if isinstance(z, tuple) else z.flatten(1)
+
+
+def load(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = None) -> Any:
+    """The model of a run's folder or of a saved model's.
+
+    Args:
+        folder: holding spec.json, or model/spec.json.
+        modules: your own torch modules by their path, such as {"posterior.net": MyNet()}.
+
+    Raises:
+        Mistake: naming the file and the field that is wrong.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        raise Mistake(f"{folder} does not exist: give a run's folder or a saved model's.")
+    return load_model(folder if (folder / "spec.json").exists() else folder / "model", modules=modules)
+
+
+def load_run(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = None, data: Any = None) -> Run:
+    """A finished run from its folder.
+
+    Args:
+        folder: of the run.
+        modules: as for `load`.
+        data: what it was trained on; a built-in name or a path is found by itself, and read when it is asked for.
+    """
+    folder = Path(folder)
+    record = read_json(folder / "run.json")
+    if not isinstance(record, dict) or "metrics" not in record or "data" not in record:
+        raise Mistake(f"{folder / 'run.json'} is no complete run: train it to its end with --resume.")
+    model = load(folder, modules=modules)
+    run = Run(model, record, read_rows(folder / "history.jsonl"), dir=folder)
+    source = record["data"].get("source") if data is None else data
+    if source is not None:
+        run.data = _reread(source, record, required=data is not None)
+    return run
+
+
+def _reread(source: Any, record: dict[str, Any], *, required: bool) -> Dataset | None:
+    try:
+        found = read(source, **record["data"]["read"])
+    except Mistake:
+        if required:
+            raise
+        return None  # moved or changed since: what needs it will say so
+    return parts_of(found, record) if len(found) == record["data"]["items"] else None

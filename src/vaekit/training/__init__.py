@@ -1,0 +1,11 @@
+"""Training: one engine for every objective; it knows models and objectives, never recipes."""
+
+from __future__ import annotations
+
+__all__ = ["Batch", "Callback", "Fitter", "ForeignLoader", "Loader", "Settings", "Step", "binarize_tensor"]
+
+from vaekit.training.callbacks import Callback
+from vaekit.training.fit import Fitter
+from vaekit.training.loader import Batch, ForeignLoader, Loader, binarize_tensor
+from vaekit.training.settings import Settings
+from vaekit.training.step import Step

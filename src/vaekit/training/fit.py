@@ -1,0 +1,340 @@
+"""Fitter: the loop over steps, with validation, checkpoints, history, progress and the guard."""
+
+from __future__ import annotations
+
+__all__ = ["Fitter", "Interrupted"]
+
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from vaekit.messages import Mistake
+from vaekit.objectives import Recipe, as_game, check
+from vaekit.training.guards import explain
+from vaekit.training.history import History
+from vaekit.training.loader import ForeignLoader, Loader
+from vaekit.training.noise import derive, forked, seed_step
+from vaekit.training.optim import Average, learning_rate, make_optimizers
+from vaekit.training.settings import Settings
+from vaekit.training.signals import Signals
+from vaekit.training.state import load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
+from vaekit.training.step import Step
+
+SAVE_SECONDS = 30.0
+REFRESH_SECONDS = 0.5
+BEFORE_FIT = 50_000_000  # numbers of training data that closed forms and first values are taken from
+VALIDATION_BATCH = 512
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C, SIGTERM or SIGUSR1: the step was finished and the state saved."""
+
+
+class Fitter:
+    """One training run.
+
+    Args:
+        recipe: model, objective and what it starts from; the model is on its device.
+        train: batches to train on.
+        valid: batches to validate on, or None.
+        settings: how.
+        folder: where `history.jsonl` and `checkpoint/` go; None writes nothing.
+        show: whether to show progress on stderr.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        train: Loader | ForeignLoader,
+        valid: Loader | ForeignLoader | None,
+        settings: Settings,
+        *,
+        folder: Path | None = None,
+        show: bool = True,
+    ) -> None:
+        self.recipe, self.train, self.valid, self.settings, self.folder, self.show = (
+            recipe, train, valid, settings, folder, show,
+        )  # fmt: skip
+        self.model, self.game = recipe.model, as_game(recipe.objective)
+        self.device = train.device
+        self.game.to(self.device)
+        self.total = settings.total_steps(train.batches)
+        self.at, self.seconds = 0, 0.0
+        self.best: dict[str, Any] = {"value": None, "step": None, "waits": 0}
+        self.best_state: dict[str, Tensor] = {}
+        self.stopping = False
+        self.history = History(None if folder is None else folder / "history.jsonl")
+        self._names: list[str] = []
+        self._sums, self._seen = torch.zeros(0, device=self.device), 0
+
+    @property
+    def epoch(self) -> int:
+        """Epochs done, as a whole number."""
+        return self.at // self.train.batches
+
+    def stop(self) -> None:
+        """Stop after this step, as if it were the last."""
+        self.stopping = True
+
+    def _call(self, name: str, *arguments: Any) -> None:
+        for callback in self.settings.callbacks:
+            getattr(callback, name)(self, *arguments)
+
+    # -- the run -------------------------------------------------------------------------------------------
+
+    def run(self, *, resume: bool = False) -> None:
+        """Train to the end, from the start or from the last checkpoint."""
+        held = load_checkpoint(self.folder / "checkpoint") if resume and self.folder is not None else None
+        if held is None:
+            self._begin()
+        self._prepare()
+        if held is not None:
+            self._restore(*held)
+        else:
+            self.history.truncate(0)
+        with Signals() as signals:
+            self._call("on_train_begin")
+            self._loop(signals)
+            if signals.received:
+                self.save()
+                raise Interrupted(f"stopped by {signals.received} at step {self.at}; the state is saved: use --resume")
+        self._finish()
+        self._call("on_train_end")
+
+    def _begin(self) -> None:
+        """Closed forms and first values, once, from the training data."""
+        raw = self._first_items()
+        if self.model.transform is not None:
+            with torch.no_grad():
+                self.model.transform.before_fit(raw, {}, self.train.items)
+        batch = self.train.convert(raw) if isinstance(self.train, ForeignLoader) else None
+        x = raw.to(self.model_dtype) if self.model.transform is None else self.model.transform(raw)
+        y: dict[str, Tensor] | None = None
+        if isinstance(self.train, Loader) and self.train.y is not None:
+            y = {k: v[: len(x)].to(self.device) for k, v in self.train.y.items()}
+        elif batch is not None:
+            y = None if batch.y is None else dict(batch.y)
+        with torch.no_grad():
+            for part in [*self.model.walk("before_fit"), *self.game.walk("before_fit")]:
+                if part is not self.model.transform:
+                    part.before_fit(x, y or {}, self.train.items)
+            if self.recipe.start is not None:
+                self.recipe.start(self.model, x)
+        if self.total:
+            with forked(derive(self.settings.seed, 3), self.device):
+                few = None if y is None else {k: v[:8] for k, v in y.items()}
+                check(self.model, self.game, x[:8], few, batch_size=self.settings.batch_size)
+                if not self.model.takes_missing and not bool(torch.isfinite(x).all()):
+                    check(self.model, self.game, x[~x.flatten(1).isfinite().all(1)][:8], few, batch_size=2**31)
+
+    def _first_items(self) -> Tensor:
+        with forked(derive(self.settings.seed, 4), self.device):
+            if isinstance(self.train, ForeignLoader):
+                given = next(iter(self.train.loader))
+                x = given[0] if isinstance(given, (tuple, list)) else given
+                return torch.as_tensor(x, device=self.device)
+            rows = max(2, BEFORE_FIT // max(1, self.train.x[0].numel()))
+            x = self.train.x[:rows].to(self.device)
+            return x if self.train.change is None else self.train.change(x)
+
+    @property
+    def model_dtype(self) -> torch.dtype:
+        return next(p.dtype for p in self.model.parameters())
+
+    def _prepare(self) -> None:
+        s = self.settings
+        players = self.game.players(self.model)
+        self.optimizers = make_optimizers(players, optimizer=s.optimizer, lr=s.lr)
+        self.base_lrs = {k: [g["lr"] for g in o.param_groups] for k, o in self.optimizers.items()}
+        self.step = Step(
+            self.model, self.game, self.optimizers,
+            clip=s.clip, skip=s.skip, accumulate=s.accumulate, precision=s.precision,
+        )  # fmt: skip
+        trainable = [p for p in self.model.parameters() if p.requires_grad]
+        self.average = None if s.ema is None else Average(trainable, s.ema)
+
+    def _loop(self, signals: Signals) -> None:
+        bar = tqdm(
+            total=self.total, initial=self.at, disable=not self.show, unit="step", dynamic_ncols=True, smoothing=0.1
+        )
+        began, saved, shown, ticked = time.monotonic(), time.monotonic(), time.monotonic(), 0
+        before = self.seconds
+        self.model.train()
+        while self.at < self.total and not self.stopping and not signals.received:
+            metrics = self._one_step()
+            now = time.monotonic()
+            self.seconds = before + now - began
+            ticked += 1
+            self._call("on_step_end", metrics)
+            whole = self.at % self.train.batches == 0 or self.at == self.total
+            if isinstance(self.train, ForeignLoader) or whole or now - shown > REFRESH_SECONDS:
+                self._guard()
+                bar.set_postfix_str(self._progress(), refresh=False)
+                bar.update(ticked)
+                shown, ticked = now, 0
+            if whole:
+                self._end_epoch()
+            due = self.at % self.settings.save_every == 0 if self.settings.save_every else now - saved > SAVE_SECONDS
+            if due and self.folder is not None:
+                self.save()
+                saved = time.monotonic()
+        self._guard()
+        bar.update(ticked)
+        bar.close()
+        self.seconds = before + time.monotonic() - began
+
+    def _one_step(self) -> dict[str, Tensor]:
+        factor = learning_rate(self.settings, self.at, self.total)
+        for name, optimizer in self.optimizers.items():
+            for group, lr in zip(optimizer.param_groups, self.base_lrs[name], strict=True):
+                group["lr"] = lr * factor
+        seed_step(derive(self.settings.seed, self.at), self.device)
+        batch = self._batch = self.train.batch(self.at)
+        metrics: dict[str, Tensor] = self.step(batch)
+        if self.average is not None:
+            self.average.update(self.at)
+        self.at += 1
+        if not self._names:
+            self._names = list(metrics)
+            self._sums = torch.zeros(len(self._names), device=self.device)
+        self._sums += torch.stack([metrics[name].float() for name in self._names]) * len(batch)
+        self._seen += len(batch)
+        return metrics
+
+    def _means(self) -> dict[str, float]:
+        return dict(zip(self._names, (self._sums / max(self._seen, 1)).tolist(), strict=True))
+
+    def _progress(self) -> str:
+        means = self._means()
+        words = [f"{name} {means[name]:.4g}" for name in ("rate", "distortion") if name in means]
+        done = self.at * self.train.items / self.train.batches
+        return f"epoch {self.epoch}, {', '.join(words)} nats, {done / max(self.seconds, 1e-9):,.0f} items/s"
+
+    def _guard(self) -> None:
+        """Read the flag of a bad step; where it is set, say what happened, with the last good state saved."""
+        bad = int(self.step.bad)
+        if bad < 0:
+            return
+        seed_step(derive(self.settings.seed, bad), self.device)
+        batch = self._batch if isinstance(self.train, ForeignLoader) else self.train.batch(bad)
+        where = "nothing was written"
+        if self.folder is not None:
+            self.at = bad
+            self.save()
+            where = f"the last good state is in {self.folder / 'checkpoint'}"
+        raise explain(self.step, batch, bad, where)
+
+    # -- validation and history ----------------------------------------------------------------------------
+
+    def _end_epoch(self) -> None:
+        row: dict[str, Any] = {
+            "epoch": self.at / self.train.batches,
+            "step": self.at,
+            "seconds": round(self.seconds, 3),
+            "items_per_second": round(self.at * self.train.items / self.train.batches / max(self.seconds, 1e-9), 1),
+            "lr": next(iter(self.optimizers.values())).param_groups[0]["lr"] if self.optimizers else None,
+            "skipped": int(self.step.skipped),
+            **self._means(),
+        }
+        row["epoch"] = int(row["epoch"]) if row["epoch"] == int(row["epoch"]) else round(row["epoch"], 3)
+        self._sums.zero_()
+        self._seen = 0
+        if self.valid is not None and (self.epoch % self.settings.valid_every == 0 or self.at == self.total):
+            row |= self._validate()
+            self._call("on_evaluate", row)
+            self._judge(row)
+        self.history.add(row)
+        self._call("on_epoch_end", row)
+
+    def _validate(self) -> dict[str, float]:
+        """The held-out metrics, always with the same noise, with the averaged weights where there are some."""
+        assert self.valid is not None
+        if self.average is not None:
+            self.average.swap()
+        self.model.eval()
+        self.game.eval()
+        sums: dict[str, Tensor] = {}
+        seen = 0
+        with torch.no_grad(), forked(derive(self.settings.seed, 5), self.device):
+            for batch in self.valid.in_order(max(VALIDATION_BATCH, self.game.company)):
+                _, values = self.step.losses(batch)
+                for name, value in values.items():
+                    sums[name] = sums.get(name, 0.0) + value.double() * len(batch)  # type: ignore[operator]
+                seen += len(batch)
+        self._remember = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
+        if self.average is not None:
+            self.average.swap()
+        self.model.train()
+        self.game.train()
+        return {f"valid_{name}": float(value) / seen for name, value in sums.items()}
+
+    def _judge(self, row: dict[str, Any]) -> None:
+        """Keep the best validation's weights; stop where there was no improvement for long enough."""
+        monitor = self.settings.monitor
+        if monitor not in row:
+            raise Mistake(f"got monitor={monitor!r} and the history has {', '.join(row)}: name one of these.")
+        value = row[monitor] * (-1 if monitor.endswith("elbo") else 1)
+        if self.best["value"] is None or value < self.best["value"]:
+            self.best = {"value": value, "step": self.at, "waits": 0}
+            self.best_state = self._remember
+        else:
+            self.best["waits"] += 1
+            patience = self.settings.early_stopping
+            self.stopping |= patience is not None and self.best["waits"] >= patience
+
+    def _finish(self) -> None:
+        """The weights that the run is judged by: the best validation's, or the last."""
+        if self.settings.keep == "best" and self.best_state:
+            self.model.load_state_dict(self.best_state)
+        elif self.average is not None:
+            self.average.swap()
+        self.model.eval()
+
+    # -- state ---------------------------------------------------------------------------------------------
+
+    def save(self) -> None:
+        """Write a checkpoint; the order of a foreign DataLoader is known only where its epochs begin."""
+        if self.folder is None or (isinstance(self.train, ForeignLoader) and self.at % self.train.batches):
+            return
+        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
+        tensors |= {f"game/{k}": v for k, v in self.game.state_dict().items()}
+        tensors |= {f"best/{k}": v for k, v in self.best_state.items()}
+        for name, optimizer in self.optimizers.items():
+            tensors |= {f"optimizer.{name}/{k}": v for k, v in optimizer_tensors(optimizer).items()}
+            tensors[f"usual/{name}"] = self.step.usual[name]
+        if self.average is not None:
+            tensors |= {f"average/{i}": v for i, v in enumerate(self.average.values)}
+        tensors |= {"run/sums": self._sums, "run/skipped": self.step.skipped}
+        record = {
+            "best": self.best, "seconds": self.seconds, "seen": self._seen, "names": self._names,
+            "rows": len(self.history.rows), "stopping": self.stopping,
+        }  # fmt: skip
+        place = save_checkpoint(self.folder / "checkpoint", self.at, tensors, record)
+        self._call("on_save", place)
+
+    def _restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
+        groups: dict[str, dict[str, Tensor]] = {}
+        for key, value in tensors.items():
+            group, name = key.split("/", 1)
+            groups.setdefault(group, {})[name] = value.to(self.device)
+        self.model.load_state_dict(groups["model"])
+        self.game.load_state_dict(groups.get("game", {}))
+        self.best_state, self.best = groups.get("best", {}), record["best"]
+        for name, optimizer in self.optimizers.items():
+            restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))
+            self.step.usual[name].copy_(groups["usual"][name])
+        if self.average is not None:
+            self.average.values = [groups["average"][str(i)] for i in range(len(self.average.values))]
+        self._sums, self._seen, self._names = groups["run"]["sums"], record["seen"], record["names"]
+        self.step.skipped.copy_(groups["run"]["skipped"])
+        self.at = self.step.steps = record["step"]
+        self.seconds, self.stopping = record["seconds"], record["stopping"]
+        self.history.truncate(record["rows"])
+        if isinstance(self.train, ForeignLoader) and self.show:
+            tqdm.write(f"resuming at the start of epoch {self.epoch}: a DataLoader cannot be entered midway", sys.stderr)
+

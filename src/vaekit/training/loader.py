@@ -1,0 +1,178 @@
+"""Batches: from arrays in memory by index, or from a DataLoader of the user's."""
+
+from __future__ import annotations
+
+__all__ = ["Batch", "ForeignLoader", "Loader", "augment", "binarize_tensor"]
+
+import math
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from vaekit.messages import Mistake
+from vaekit.models import Model
+from vaekit.training.noise import derive
+
+ON_DEVICE = 2 * 2**30  # bytes of data that are kept on the accelerator
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Items in the model's units, their encoded context, and their row numbers."""
+
+    x: Tensor
+    y: Mapping[str, Tensor] | None = None
+    index: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def chunks(self, n: int) -> list[Batch]:
+        """n parts of nearly equal size; fewer where there are fewer items."""
+        if n == 1:
+            return [self]
+        parts = torch.arange(len(self.x)).tensor_split(min(n, len(self.x)))
+        return [
+            Batch(
+                self.x[p[0] : p[-1] + 1],
+                None if self.y is None else {k: v[p[0] : p[-1] + 1] for k, v in self.y.items()},
+                None if self.index is None else self.index[p[0] : p[-1] + 1],
+            )
+            for p in parts
+        ]
+
+
+def binarize_tensor(x: Tensor, how: str | None) -> Tensor:
+    """Grey values as the two ends of their range: drawn ("dynamic"), cut at the middle ("threshold"), or as they are.
+
+    Args:
+        x: uint8 values 0..255, or floats in [0, 1].
+        how: "dynamic", "threshold" or None.
+
+    Example:
+        >>> binarize_tensor(torch.tensor([0, 100, 200], dtype=torch.uint8), "threshold")
+        tensor([  0,   0, 255], dtype=torch.uint8)
+    """
+    if how is None:
+        return x
+    if x.dtype == torch.uint8:
+        # r is uniform on 0..254, so that r < x has probability x / 255 exactly
+        r = torch.randint(0, 255, x.shape, dtype=torch.uint8, device=x.device) if how == "dynamic" else 127
+        return (r < x).to(torch.uint8).mul_(255)
+    level: Tensor | float = torch.rand_like(x) if how == "dynamic" else 0.5
+    return (level < x).to(x.dtype)
+
+
+def augment(x: Tensor, *, crop: int | None, flip: bool) -> Tensor:
+    """Random crops of crop x crop and random left-right flips of a batch of pictures, (B, ..., H, W)."""
+    if crop is not None and x.shape[-2:] != (crop, crop):
+        b, h, w = len(x), x.shape[-2], x.shape[-1]
+        top = torch.randint(0, h - crop + 1, (b, 1, 1), device=x.device)
+        left = torch.randint(0, w - crop + 1, (b, 1, 1), device=x.device)
+        rows = (top + torch.arange(crop, device=x.device)[:, None]) * w
+        index = (rows + left + torch.arange(crop, device=x.device)).flatten(1)  # (B, crop * crop)
+        flat = x.flatten(-2).reshape(b, -1, h * w)  # (B, C, H * W)
+        x = flat.gather(2, index[:, None].expand(-1, flat.shape[1], -1)).reshape(*x.shape[:-2], crop, crop)
+    if flip:
+        turn = torch.rand(len(x), device=x.device) < 0.5
+        x = torch.where(turn.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)
+    return x
+
+
+class Loader:
+    """Batches of arrays in memory, by (seed, step) alone: no item is ever touched one by one.
+
+    An epoch is cut into batches of nearly equal size, so that the last one has company too.
+
+    Args:
+        x: (N, *X) in storage type.
+        y: the encoded context, (N, width) each, or None.
+        model: gives the transform.
+        batch_size: the largest batch.
+        seed: of the order.
+        change: applied to a raw batch, such as binarisation; draws from the default generator.
+    """
+
+    def __init__(
+        self,
+        x: Tensor,
+        y: Mapping[str, Tensor] | None,
+        model: Model,
+        *,
+        batch_size: int,
+        seed: int,
+        device: torch.device,
+        change: Callable[[Tensor], Tensor] | None = None,
+    ) -> None:
+        self.device, self.model, self.seed, self.change = device, model, seed, change
+        fits = device.type != "cpu" and x.numel() * x.element_size() < ON_DEVICE
+        self.x = x.to(device) if fits else x
+        self.y = None if y is None else {k: v.to(self.x.device) for k, v in y.items()}
+        self.items = len(x)
+        self.batches = math.ceil(self.items / batch_size)
+        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+
+    def order(self, epoch: int) -> Tensor:
+        """The order of the items in an epoch."""
+        if epoch != self._epoch:
+            generator = torch.Generator().manual_seed(derive(self.seed, epoch, 1))
+            self._order = torch.randperm(self.items, generator=generator).to(self.x.device)
+            self._epoch = epoch
+        return self._order
+
+    def batch(self, step: int) -> Batch:
+        """The batch of an optimiser step, counted from 0."""
+        epoch, i = divmod(step, self.batches)
+        low, high = i * self.items // self.batches, (i + 1) * self.items // self.batches
+        return self.rows(self.order(epoch)[low:high])
+
+    def rows(self, index: Tensor) -> Batch:
+        """The batch of these rows."""
+        x = self.x.index_select(0, index).to(self.device, non_blocking=True)
+        if self.change is not None:
+            x = self.change(x)
+        y = None
+        if self.y is not None:
+            y = {k: v.index_select(0, index).to(self.device) for k, v in self.y.items()}
+        return Batch(x if self.model.transform is None else self.model.transform(x), y, index)
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:
+        """All items once, in order."""
+        for rows in torch.arange(self.items, device=self.x.device).split(batch_size):
+            yield self.rows(rows)
+
+
+class ForeignLoader:
+    """A DataLoader of the user's, giving x or (x, y) in the user's units; it resumes at an epoch's start."""
+
+    def __init__(self, loader: Any, model: Model, *, seed: int, device: torch.device) -> None:
+        try:
+            self.batches = len(loader)
+        except TypeError as error:
+            raise Mistake("the DataLoader has no length: give steps_per_epoch by wrapping it, or pass arrays.") from error
+        if self.batches == 0:
+            raise Mistake("the DataLoader gives no batches: it is empty, or drop_last drops its only batch.")
+        self.loader, self.model, self.seed, self.device = loader, model, seed, device
+        self.items = len(getattr(loader, "dataset", [])) or self.batches * (getattr(loader, "batch_size", None) or 1)
+        self._epoch, self._iterator = -1, iter(())
+
+    def batch(self, step: int) -> Batch:
+        """The next batch; a step that begins an epoch begins the loader anew."""
+        epoch = step // self.batches
+        if epoch != self._epoch or step % self.batches == 0:
+            torch.manual_seed(derive(self.seed, epoch, 2))  # what the loader's own shuffling draws from
+            self._epoch, self._iterator = epoch, iter(self.loader)
+        return self.convert(next(self._iterator))
+
+    def convert(self, given: Any) -> Batch:
+        """What a loader gives as a Batch."""
+        x, y = given if isinstance(given, (tuple, list)) and len(given) == 2 else (given, None)
+        x = x[0] if isinstance(x, (tuple, list)) else x
+        return Batch(self.model.to_model(x), self.model.to_context(y, len(x)) if self.model.context else None)
+
+    def in_order(self, batch_size: int) -> Iterator[Batch]:
+        for given in self.loader:
+            yield self.convert(given)

@@ -1,0 +1,204 @@
+"""Step: one batch in, losses by player, gradients to their own players only, optimisers, after_step."""
+
+from __future__ import annotations
+
+__all__ = ["Step"]
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from vaekit.messages import Mistake
+from vaekit.models import Model, Trace
+from vaekit.objectives import Game, Term, as_game
+from vaekit.training.loader import Batch
+from vaekit.training.optim import make_optimizers
+
+
+class Step(nn.Module):
+    """A training step, for vaekit's own loop and for yours.
+
+    Args:
+        model: what is trained.
+        objective: a Term or a Game.
+        optimizers: one, or one for each player; fused Adam where nothing is given.
+        clip: the largest gradient norm.
+        skip: a step whose gradient norm is this many times the usual one is left out. The usual norm follows
+            what is seen, skipped steps included, so that training cannot stall behind it.
+        accumulate: parts in which a batch is worked through.
+        precision: "fp32" or "bf16".
+
+    A step with a loss or a gradient that is not finite changes nothing, nor does any step after it:
+    `bad` is then the number of that step (else -1). It is read without waiting for the device.
+
+    Example:
+        >>> import vaekit as vk
+        >>> model, objective = vk.recipes.vae(shape=(4,), latent_dim=2)
+        >>> step = vk.Step(model, objective)
+        >>> sorted(step(torch.zeros(8, 4)))
+        ['ELBO', 'distortion', 'elbo', 'loss', 'rate']
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        objective: Term | Game,
+        optimizers: torch.optim.Optimizer | Mapping[str, torch.optim.Optimizer] | None = None,
+        *,
+        clip: float | None = None,
+        skip: float = 100.0,
+        accumulate: int = 1,
+        precision: str = "fp32",
+    ) -> None:
+        super().__init__()
+        self.model, self.game = model, as_game(objective)
+        self.players = self.game.players(model)
+        if optimizers is None:
+            optimizers = make_optimizers(self.players)
+        if isinstance(optimizers, torch.optim.Optimizer):
+            optimizers = {next(iter(self.players)): optimizers}
+        idle = [player for player, own in self.players.items() if own and player not in optimizers]
+        if idle:
+            raise Mistake(f"player {idle[0]!r} has parameters and no optimiser: give optimizers={{{idle[0]!r}: ...}}.")
+        self.optimizers = dict(optimizers)
+        self.clip, self.skip, self.accumulate, self.precision = clip, skip, accumulate, precision
+        self.after = [*model.walk("after_step"), *self.game.walk("after_step")]
+        self.device = next((p.device for own in self.players.values() for p in own), torch.device("cpu"))
+        self.masked = {name: _takes_mask(optimizer) for name, optimizer in self.optimizers.items()}
+        self.steps = 0
+        self._jacobian: float | None = None
+        self.bad = torch.full((), -1, dtype=torch.long, device=self.device)
+        self.usual = {name: torch.zeros((), device=self.device) for name in self.optimizers}  # gradient norms
+        self.skipped = torch.zeros((), device=self.device)
+
+    def losses(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+        """(player -> loss, metric -> value) of a batch in the model's units; what DDP and compile would wrap."""
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+            trace = self.game.trace(self.model, batch)
+            losses, named = self.game.score(self.model, trace)
+            values = metrics(trace, self.jacobian(batch.x))
+        return losses, {"loss": next(iter(losses.values())).detach(), **values, **_detached(named)}
+
+    def jacobian(self, x: Tensor) -> Tensor | float:
+        """What log-densities gain on the way to the user's units, nats an item; constant but for data with gaps."""
+        if self.model.takes_missing:
+            gain = self.model.log_jacobian(x)
+            return gain.mean() if isinstance(gain, Tensor) else gain
+        if self._jacobian is None:
+            self._jacobian = float(self.model.log_jacobian(x))
+        return self._jacobian
+
+    def forward(self, batch: Any) -> dict[str, Tensor]:
+        """One optimiser step; returns 0-dimensional tensors: loss, elbo, rate, distortion and every term.
+
+        Loss and terms are in the model's units; elbo and distortion in the user's.
+
+        Args:
+            batch: a Batch in the model's units, or x, or (x, y), in the user's.
+        """
+        batch = self._batch(batch)
+        if len(batch) < self.game.company:
+            raise Mistake(
+                f"{self.game.first.name} compares the items of a batch and got {len(batch)}: "
+                f"give batches of at least {self.game.company}."
+            )
+        turns = self.game.turns(self.steps)
+        for optimizer in self.optimizers.values():
+            optimizer.zero_grad(set_to_none=True)
+        total: dict[str, Tensor] = {}
+        for chunk in batch.chunks(self.accumulate):
+            losses, values = self.losses(chunk)
+            share = len(chunk) / len(batch)
+            self._backward({k: v * share if share != 1 else v for k, v in losses.items() if k in turns})
+            total = {k: total[k] + v * share if k in total else v * share for k, v in values.items()} if (
+                share != 1
+            ) else values
+        self._update(turns, total["loss"])
+        for part in self.after:
+            part.after_step(self.steps + 1)
+        self.steps += 1
+        return total
+
+    def _batch(self, batch: Any) -> Batch:
+        if isinstance(batch, Batch):
+            return batch
+        x, y = batch if isinstance(batch, (tuple, list)) else (batch, None)
+        return Batch(self.model.to_model(x), self.model.to_context(y, len(x)))
+
+    def _backward(self, losses: dict[str, Tensor]) -> None:
+        if len(self.players) == 1:
+            for loss in losses.values():
+                torch.autograd.backward(loss)
+            return
+        last = len(losses) - 1
+        for i, (player, loss) in enumerate(losses.items()):
+            if self.players[player]:
+                torch.autograd.backward(loss, inputs=self.players[player], retain_graph=i < last)
+
+    @torch.no_grad()
+    def _update(self, turns: set[str], loss: Tensor) -> None:
+        moving = {k: v for k, v in self.optimizers.items() if k in turns}
+        norms = {}
+        for player in moving:
+            gradients = [p.grad for p in self.players[player] if p.grad is not None]
+            norms[player] = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
+        finite = loss.isfinite()
+        for norm in norms.values():
+            finite = finite & norm.isfinite()
+        self.bad = torch.where(finite | (self.bad >= 0), self.bad, self.steps)
+        halted = self.bad >= 0
+        for player, optimizer in moving.items():
+            norm, usual = norms[player], self.usual[player]
+            limit = torch.where(usual > 0, usual * self.skip, norm)
+            exploding = norm > limit
+            self.skipped += exploding
+            seen = torch.minimum(norm, limit)
+            usual.copy_(torch.where(halted, usual, torch.where(usual > 0, torch.lerp(usual, seen, 0.05), norm)))
+            stay = halted | exploding
+            scale = None if self.clip is None else (norm / self.clip).clamp_min(1.0)
+            self._move(player, optimizer, stay, scale)
+
+    def _move(self, player: str, optimizer: Any, stay: Tensor, scale: Tensor | None) -> None:
+        if self.masked[player]:  # fused optimisers mask and scale on the device
+            optimizer.found_inf = stay.float()
+            if scale is not None:
+                optimizer.grad_scale = scale
+            optimizer.step()
+        elif not bool(stay):
+            if scale is not None:
+                torch._foreach_div_([p.grad for p in self.players[player] if p.grad is not None], scale)
+            optimizer.step()
+
+
+def metrics(trace: Trace, jacobian: Tensor | float = 0.0) -> dict[str, Tensor]:
+    """elbo (beta = 1), rate and distortion, means over the batch in nats; without a density the distortion alone.
+
+    With the log-Jacobian of the model's transform, elbo and distortion are those of the user's units.
+    """
+    with torch.no_grad():
+        distortion = -_cached(trace, "log_px").mean() - jacobian
+        if not trace.has_density:
+            return {"distortion": distortion}
+        rate = _cached(trace, "kl").mean() if len(trace.levels) == 1 else _cached(trace, "rates").sum(0).mean()
+        found = {"elbo": -(distortion + rate), "rate": rate, "distortion": distortion}
+        if len(trace.levels) > 1:
+            found |= {f"rate_{i + 1}": level.mean() for i, level in enumerate(_cached(trace, "rates"))}
+        return found
+
+
+def _cached(trace: Trace, name: str) -> Tensor:
+    """A score that the objective has taken already, with gradients, or taken now without."""
+    held = trace._cache.get((name, True))
+    value: Tensor = held.detach() if held is not None else getattr(trace, name)
+    return value
+
+
+def _detached(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {k: v.detach() for k, v in values.items()}
+
+
+def _takes_mask(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether the optimiser leaves a step out by a flag on the device."""
+    return all(group.get("fused") for group in optimizer.param_groups)
