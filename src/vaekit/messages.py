@@ -67,10 +67,10 @@ def near_miss(name: str, options: Iterable[str]) -> str | None:
 def reject_unknown(what: str, given: Iterable[str], options: Iterable[str]) -> None:
     """Raise ArgumentMistake for the first given name that is no option, naming the near miss.
 
-    >>> reject_unknown("recipe 'vae'", ["latent"], ["latent_dim", "hidden"])
+    >>> reject_unknown("vae", ["latent"], ["latent_dim", "hidden"])
     Traceback (most recent call last):
     ...
-    vaekit.messages.ArgumentMistake: recipe 'vae' takes no 'latent': did you mean 'latent_dim'? It takes latent_dim, hidden.
+    vaekit.messages.ArgumentMistake: vae takes no 'latent': did you mean 'latent_dim'? It takes latent_dim, hidden.
     """
     options = list(options)
     for name in given:

@@ -172,6 +172,4 @@ def _digits() -> Dataset:
     loaded = load_digits()
     labels = loaded.target.astype(np.int64)
     x = torch.from_numpy(loaded.images.astype(np.float32))  # (1797, 8, 8), 0..16
-    return Dataset(
-        "digits", x, "image", labels=labels, index=range(len(x)), origin="builtin", extras={"digit": labels}
-    )
+    return Dataset("digits", x, "image", labels=labels, index=range(len(x)), origin="builtin", extras={"digit": labels})

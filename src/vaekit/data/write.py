@@ -110,9 +110,7 @@ def _unpickled(array: np.ndarray) -> np.ndarray:
     return array.astype(str) if array.dtype.kind == "O" else array
 
 
-def _frame(
-    path: Path, values: Any, index: Any, names: Sequence[str] | None, dataset: Dataset | None
-) -> pd.DataFrame:
+def _frame(path: Path, values: Any, index: Any, names: Sequence[str] | None, dataset: Dataset | None) -> pd.DataFrame:
     import pandas as pd
 
     if type(values).__name__ == "DataFrame":

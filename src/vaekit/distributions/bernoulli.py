@@ -66,7 +66,7 @@ class Bernoulli(Factorised):
 
 
 class StraightThroughBernoulli(Bernoulli):
-    """Bernoulli whose samples pass the gradient of their mean (Bengio et al. 2013, arXiv:1308.3432): biased, low variance."""
+    """Bernoulli whose samples pass the gradient of their mean (Bengio et al. 2013, arXiv:1308.3432): biased."""
 
     has_rsample = True
 

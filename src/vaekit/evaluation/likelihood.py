@@ -91,7 +91,7 @@ def log_likelihoods(model: Model, x: Tensor, y: Any, samples: int) -> tuple[Tens
         the estimate, its standard error over the draws and the effective sample size, (B,) float64 each.
     """
     chunk = max(1, min(samples, CHUNK // max(1, x.numel())))
-    parts = []
+    parts: list[Tensor] = []
     for trace in model.traces(x, y, samples, chunk):
         if not parts:
             require_support(trace.px, x)

@@ -130,8 +130,8 @@ class HierarchicalVAE(Model):
         if len(encoder) != len(levels):
             raise Mistake(f"got {len(encoder)} encoder networks for {len(levels)} levels and wanted one for each.")
         self.transform, self.context = transform, context
-        self.encoder, self.levels = nn.ModuleList(encoder), nn.ModuleList(levels)
-        self.levels: Any
+        self.encoder = nn.ModuleList(encoder)
+        self.levels: Any = nn.ModuleList(levels)
         self.likelihood, self.reads = likelihood, tuple(reads)
         self.shape = likelihood.shape
 

@@ -176,7 +176,7 @@ class Model(Part):
             )
         x = self.to_model(x)
         context = self.to_context(y, len(x))
-        log_w = []
+        log_w: list[Tensor] = []
         for trace in self.traces(x, context, samples, chunk):
             if not log_w:
                 require_support(trace.px, x)
@@ -215,6 +215,6 @@ def require_support(px: Distribution, x: Tensor) -> None:
     if bool(wrong.any()):
         value = float(x[wrong][0])
         raise Mistake(
-            f"the data holds {value:.4g} (in the model's units), which a {type(px).__name__} likelihood cannot produce: "
+            f"the data holds {value:.4g} (in the model's units), which {type(px).__name__} cannot produce: "
             "binarise the data (binarize='dynamic' or 'threshold'), or choose another likelihood."
         )

@@ -134,4 +134,3 @@ class ConvDecoder(Part):
 
     def forward(self, z: Tensor, *given: Tensor | None) -> Tensor:
         return fold(self._grow, self.unflatten(self.start(join(z, given))), 3)
-

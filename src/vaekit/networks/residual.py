@@ -51,7 +51,12 @@ class ResidualEncoder(Part):
     cites: ClassVar[tuple[str, ...]] = ("he2016",)
 
     def __init__(
-        self, shape: Sequence[int], channels: Sequence[int] = (32, 64), *, blocks: int = 1, width: int = 256,
+        self,
+        shape: Sequence[int],
+        channels: Sequence[int] = (32, 64),
+        *,
+        blocks: int = 1,
+        width: int = 256,
         context: int = 0,
     ) -> None:
         super().__init__()
@@ -89,7 +94,12 @@ class ResidualDecoder(Part):
     cites: ClassVar[tuple[str, ...]] = ("he2016",)
 
     def __init__(
-        self, shape: Sequence[int], latent: int, channels: Sequence[int] = (32, 64), *, blocks: int = 1,
+        self,
+        shape: Sequence[int],
+        latent: int,
+        channels: Sequence[int] = (32, 64),
+        *,
+        blocks: int = 1,
         context: int = 0,
     ) -> None:
         super().__init__()
@@ -118,4 +128,3 @@ class ResidualDecoder(Part):
 
     def forward(self, z: Tensor, *given: Tensor | None) -> Tensor:
         return fold(self._grow, self.unflatten(self.start(join(z, given))), 3)
-

@@ -52,7 +52,7 @@ class Game(Part):
         named: dict[str, Tensor] = {}
         for player, term in self.roles.items():
             means = {name: value.mean() for name, value in term.terms(model, trace).items()}
-            losses[player] = sum(means.values())  # type: ignore[assignment]
+            losses[player] = sum(means.values())
             named.update(means)
         return losses, named
 

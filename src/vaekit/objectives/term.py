@@ -121,4 +121,3 @@ class Sum(Term):
 
 def _parts(term: Term) -> list[Term]:
     return list(term.parts) if isinstance(term, Sum) else [term]
-

@@ -22,7 +22,13 @@ from vaekit.version import VERSION
 
 
 def describe(
-    recipe: Recipe, dataset: Dataset, settings: Settings, *, source: Any, how: Mapping[str, Any], parts: Mapping[str, Any]
+    recipe: Recipe,
+    dataset: Dataset,
+    settings: Settings,
+    *,
+    source: Any,
+    how: Mapping[str, Any],
+    parts: Mapping[str, Any] | None,
 ) -> dict[str, Any]:
     """What is known before the first step.
 

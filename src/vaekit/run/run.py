@@ -202,7 +202,13 @@ class Run:
         """
         dataset = self.part(split) if data is None else self.read(data, y)
         numbers = measure(
-            self.model, dataset, self.record["binarization"], samples=samples, limit=limit, seed=seed, device=self.device
+            self.model,
+            dataset,
+            self.record["binarization"],
+            samples=samples,
+            limit=limit,
+            seed=seed,
+            device=self.device,
         )
         return {"split": split if data is None else "given", **numbers}
 

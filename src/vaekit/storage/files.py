@@ -108,4 +108,3 @@ def read_tensors(path: str | Path) -> dict[str, Tensor]:
         raise Mistake(
             f"{path} is no complete safetensors file ({error}): it was cut off or damaged; take a copy of it."
         ) from error
-

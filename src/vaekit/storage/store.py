@@ -67,7 +67,7 @@ def _compare(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Pa
     for name, tensor in wanted.items():
         if tensor.shape != found[name].shape:
             raise Mistake(
-                f"{path}, field {name!r}: got shape {tuple(found[name].shape)} and the spec wants {tuple(tensor.shape)}."
+                f"{path}, field {name!r}: got {tuple(found[name].shape)} and the spec wants {tuple(tensor.shape)}."
             )
         if tensor.dtype != found[name].dtype:
             raise Mistake(f"{path}, field {name!r}: got {found[name].dtype} and the spec wants {tensor.dtype}.")

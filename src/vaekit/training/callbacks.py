@@ -11,7 +11,7 @@ from vaekit.messages import optional
 
 
 class Callback:
-    """The base; every method may stay as it is. `run` is the Fitter: its `model`, `step`, `epoch`, `history`, `stop()`."""
+    """The base; every method may stay as it is. `run` is the Fitter, with `model`, `at`, `history` and `stop()`."""
 
     def on_train_begin(self, run: Any) -> None: ...
 

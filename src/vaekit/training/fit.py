@@ -264,7 +264,7 @@ class Fitter:
             for batch in self.valid.in_order(max(VALIDATION_BATCH, self.game.company)):
                 _, values = self.step.losses(batch)
                 for name, value in values.items():
-                    sums[name] = sums.get(name, 0.0) + value.double() * len(batch)  # type: ignore[operator]
+                    sums[name] = sums.get(name, 0.0) + value.double() * len(batch)
                 seen += len(batch)
         self._remember = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         if self.average is not None:
@@ -336,5 +336,4 @@ class Fitter:
         self.seconds, self.stopping = record["seconds"], record["stopping"]
         self.history.truncate(record["rows"])
         if isinstance(self.train, ForeignLoader) and self.show:
-            tqdm.write(f"resuming at the start of epoch {self.epoch}: a DataLoader cannot be entered midway", sys.stderr)
-
+            tqdm.write(f"resuming at the start of epoch {self.epoch}: no DataLoader is entered midway", sys.stderr)

@@ -68,7 +68,7 @@ def _first_bad_layer(step: Step, batch: Batch) -> str | None:
         losses, _ = step.losses(batch)
         if not found:
             for loss in losses.values():
-                loss.backward(retain_graph=True)  # type: ignore[no-untyped-call]
+                loss.backward(retain_graph=True)
     finally:
         for hook in hooks:
             hook.remove()

@@ -152,7 +152,9 @@ class ForeignLoader:
         try:
             self.batches = len(loader)
         except TypeError as error:
-            raise Mistake("the DataLoader has no length: give steps_per_epoch by wrapping it, or pass arrays.") from error
+            raise Mistake(
+                "the DataLoader has no length, so that epochs have no end: give one with a length, or arrays."
+            ) from error
         if self.batches == 0:
             raise Mistake("the DataLoader gives no batches: it is empty, or drop_last drops its only batch.")
         self.loader, self.model, self.seed, self.device = loader, model, seed, device

@@ -112,9 +112,11 @@ class Step(nn.Module):
             losses, values = self.losses(chunk)
             share = len(chunk) / len(batch)
             self._backward({k: v * share if share != 1 else v for k, v in losses.items() if k in turns})
-            total = {k: total[k] + v * share if k in total else v * share for k, v in values.items()} if (
-                share != 1
-            ) else values
+            total = (
+                {k: total[k] + v * share if k in total else v * share for k, v in values.items()}
+                if (share != 1)
+                else values
+            )
         self._update(turns, total["loss"])
         for part in self.after:
             part.after_step(self.steps + 1)

@@ -16,10 +16,11 @@ import numpy as np
 import torch
 
 from vaekit.data import Dataset, check, join, read, split
-from vaekit.measure import loader, measure
+from vaekit.measure import loader
 from vaekit.messages import ArgumentMistake, Mistake
 from vaekit.objectives import Game, Recipe, Term
-from vaekit.recipes.choose import binarization, recipe as choose
+from vaekit.recipes.choose import binarization
+from vaekit.recipes.choose import recipe as choose
 from vaekit.run.record import describe
 from vaekit.run.run import Run, load_run
 from vaekit.storage import read_json, write_json
@@ -86,7 +87,9 @@ def fit(
         _say(verbose, f"{folder} holds a finished run: nothing to do")
         return done
     foreign = _is_loader(data)
-    dataset, parts_given = (_peek(data), None) if foreign else _read(data, labels, y, valid, test, split_by, reading, training)
+    dataset, parts_given = (
+        (_peek(data), None) if foreign else _read(data, labels, y, valid, test, split_by, reading, training)
+    )
     plan = _plan(recipe, dataset, y, training)
     settings = Settings.of(plan.defaults, _checked(training))
     device = settings.chosen_device()
@@ -154,11 +157,12 @@ def _read(
     """The dataset with its parts, and the arguments of the split where they are JSON."""
     dataset = read(data, labels=labels, condition=y, **(reading or {}))
     check(dataset)
-    given = {name: v for name, v in (("valid", valid), ("test", test)) if v is not None and not isinstance(v, (int, float))}
+    held = {"valid": valid, "test": test}
+    given = {name: v for name, v in held.items() if v is not None and not isinstance(v, (int, float))}
     others = {name: read(value, condition=y if isinstance(y, (str, list)) else None) for name, value in given.items()}
     if others:
         dataset = join(dataset, **others)
-    fractions = {name: v for name, v in (("valid", valid), ("test", test)) if name not in given}
+    fractions = {name: v for name, v in held.items() if name not in given}
     arguments = {**fractions, "seed": int(training.get("seed") or 0), "by": by}
     parts = split(dataset, **arguments)
     plain = not others and (by is None or isinstance(by, str))
@@ -208,7 +212,8 @@ def _start_from(plan: Recipe, source: str | Path) -> None:
     try:
         plan.model.load_state_dict(from_model.state_dict())
     except RuntimeError as error:
-        raise Mistake(f"the model in {source} has other shapes than this recipe: {str(error).splitlines()[-1]}.") from error
+        why = str(error).splitlines()[-1].strip()
+        raise Mistake(f"the model in {source} has other shapes than this recipe's: {why}") from error
 
 
 def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
@@ -217,7 +222,9 @@ def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
         raise Mistake(f"{folder} is a file: give another --out.")
     if folder.exists() and any(folder.iterdir()) and not resume:
         if not overwrite:
-            raise Mistake(f"{folder} exists already: add --resume to go on, --overwrite to delete it, or another --out.")
+            raise Mistake(
+                f"{folder} exists already: give --resume to go on, --overwrite to delete it, or another --out."
+            )
         if not (folder / "run.json").exists():
             raise Mistake(f"{folder} holds files that are no run: they are not deleted; give another --out.")
         shutil.rmtree(folder)
@@ -268,5 +275,8 @@ def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device)
 
 def _json(labels: Any, y: Any, reading: Mapping[str, Any] | None) -> dict[str, Any]:
     """The arguments of `read` that can be repeated from a record."""
-    found = {"labels": labels if isinstance(labels, str) else None, "condition": y if isinstance(y, (str, list)) else None}
+    found = {
+        "labels": labels if isinstance(labels, str) else None,
+        "condition": y if isinstance(y, (str, list)) else None,
+    }
     return {k: v for k, v in {**found, **(reading or {})}.items() if v is not None}
