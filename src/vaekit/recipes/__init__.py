@@ -15,6 +15,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "autoencoder": ("hinton2006", "a deep autoencoder: no prior, no rate, holes in the latent space"),
     "vae": ("kingma2014", "the VAE with fully connected networks"),
     "vae_conv": ("kingma2014", "the VAE with convolutional networks, for pictures of any size"),
+    "beta_vae": ("higgins2017", "the VAE with its rate weighed by beta"),
     "conditional_vae": ("sohn2015", "a VAE given a class or covariates: draws what you ask for"),
     "iwae": ("burda2016", "the importance-weighted bound, tighter with every draw"),
     "factor_vae": ("kim2018", "a VAE whose latents are pushed to be independent, by a discriminator"),

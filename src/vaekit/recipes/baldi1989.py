@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["linear_autoencoder"]
 
-import dataclasses
 from collections.abc import Sequence
 
 from vaekit.data.transforms import Transform

@@ -54,7 +54,9 @@ POSTERIORS = {
 NETWORKS = {"dense": networks.Dense, "conv": networks.Convolutional, "residual": networks.Residual}
 
 
-def recipe(name: str | Callable[..., Recipe], data: Any, *, labels: Any = None, y: Any = None, **arguments: Any) -> Recipe:
+def recipe(
+    name: str | Callable[..., Recipe], data: Any, *, labels: Any = None, y: Any = None, **arguments: Any
+) -> Recipe:
     """A recipe with the shape, the likelihood, the transform and the context that the data asks for.
 
     Args:
@@ -100,7 +102,9 @@ def _find(name: str | Callable[..., Recipe], dataset: Dataset) -> Callable[..., 
         return name
     if name == "auto":
         large = dataset.kind == "image" and min(dataset.shape[-2:]) >= 32
-        name = "miwae" if _has_gaps(dataset) else "conditional_vae" if dataset.context else "vae_conv" if large else "vae"
+        name = (
+            "miwae" if _has_gaps(dataset) else "conditional_vae" if dataset.context else "vae_conv" if large else "vae"
+        )
     if name not in RECIPES:
         close = difflib.get_close_matches(name, list(RECIPES), n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""
@@ -186,10 +190,12 @@ def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = Fa
         return Levels(255.0) if bytes_ else None
     if bytes_:
         return Rescale(255.0)
-    if isinstance(likelihood, ContinuousBernoulli) or (isinstance(likelihood, Gaussian) and likelihood.arguments["link"]):
+    if isinstance(likelihood, ContinuousBernoulli) or (
+        isinstance(likelihood, Gaussian) and likelihood.arguments["link"]
+    ):
         low, high = _extremes(dataset)
         if low < 0:
-            raise Mistake(f"the data goes down to {low:.4g} and this likelihood wants values from 0 up: use 'gaussian'.")
+            raise Mistake(f"the data goes down to {low:.4g} and this likelihood wants 0 or more: use 'gaussian'.")
         return None if high <= 1 else Rescale(high)
     return Standardize(dataset.shape, per_feature=dataset.kind == "table" and not linear)
 

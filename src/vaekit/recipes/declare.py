@@ -46,7 +46,7 @@ def _wrap(function: Callable[..., Recipe], parameters: dict[str, inspect.Paramet
         reject_unknown(f"recipe {name!r}", given, parameters)
         missing = [n for n in required if n not in given]
         if missing:
-            raise ArgumentMistake(f"recipe {name!r} needs {missing[0]}=: vk.recipe({name!r}, data) reads it off the data.")
+            raise ArgumentMistake(f"recipe {name!r} needs {missing[0]}=: vk.recipe({name!r}, data) reads it off data.")
         return dataclasses.replace(function(**given), name=name, arguments=given, build=build)
 
     build.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]

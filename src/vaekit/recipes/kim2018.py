@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["factor_vae"]
 
 import dataclasses
+from typing import Any
 
 from torch import nn
 
@@ -27,7 +28,8 @@ def factor_vae(*, gamma: float = 6.0, discriminator: nn.Module | None = None, **
         vae_arguments: as for `vae`.
     """
     recipe = vae(**vae_arguments)
-    latents = recipe.model.posterior.latent_shape[0]  # type: ignore[union-attr]
+    posterior: Any = recipe.model.posterior
+    latents: int = posterior.latent_shape[0]
     if discriminator is None:
         hidden = MLP(latents, [256] * 4, activation=nn.LeakyReLU)
         discriminator = nn.Sequential(hidden, nn.Linear(256, 1))

@@ -48,4 +48,3 @@ def pca(*, shape: Sequence[int], latent_dim: int | None = None, transform: Trans
     latents = latent_size(shape, latent_dim)
     model = compose(shape, latents, networks=Dense(()), posterior=Point, likelihood=Gaussian(), transform=transform)
     return Recipe(model, Reconstruction(), defaults={"steps": 0}, start=closed_form)
-

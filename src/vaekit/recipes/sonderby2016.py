@@ -50,7 +50,12 @@ def ladder_vae(
     width = sum(context.widths.values()) if context is not None else 0
     upward = list(reversed(hidden))
     encoder = [
-        MLP(tuple(shape) if i == 0 else upward[i - 1], [upward[i], upward[i]], context=width if i == 0 else 0, layer_norm=True)
+        MLP(
+            tuple(shape) if i == 0 else upward[i - 1],
+            [upward[i], upward[i]],
+            context=width if i == 0 else 0,
+            layer_norm=True,
+        )
         for i in range(len(upward))
     ]
     above = [0, *hidden[:-1]]
