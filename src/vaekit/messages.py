@@ -76,8 +76,8 @@ def reject_unknown(what: str, given: Iterable[str], options: Iterable[str]) -> N
     for name in given:
         if name not in options:
             close = near_miss(name, options)
-            hint = f"did you mean {close!r}? " if close else ""
-            raise ArgumentMistake(f"{what} takes no {name!r}: {hint}It takes {', '.join(options)}.")
+            hint = f"did you mean {close!r}? It" if close else "it"
+            raise ArgumentMistake(f"{what} takes no {name!r}: {hint} takes {', '.join(options)}.")
 
 
 def optional(module: str, extra: str) -> Any:

@@ -36,11 +36,16 @@ class DiscretizedLogistic(Factorised):
 
     @property
     def mean(self) -> Tensor:
-        return self.loc.clamp(-1, 1)
+        """To within half a level: -1 plus the integral over [-1, 1] of the probability of lying above."""
+        scale = self.log_scale.exp()
+        return scale * (softplus((self.loc + 1) / scale) - softplus((self.loc - 1) / scale)) - 1
 
     @property
     def mode(self) -> Tensor:
-        return self._round(self.loc)
+        """The level nearest to loc, or the end that gathers more than it."""
+        near = self._round(self.loc)
+        levels = torch.stack([near, torch.full_like(near, -1.0), torch.ones_like(near)])  # (3, *batch, *event)
+        return levels.gather(0, self.log_prob_each(levels).argmax(0, keepdim=True)).squeeze(0)
 
     def _round(self, value: Tensor) -> Tensor:
         step = 2 / (self.levels - 1)

@@ -54,14 +54,19 @@ class Likelihood(Conditional):
         """The same family with this network behind it."""
         return type(self)(**{**self.arguments, "net": net, "shape": tuple(shape), **more})
 
-    def parameters_of(self, *given: Tensor | None) -> Tensor:
-        """The head's output, (parameters_each, *leading, *X)."""
+    def features_of(self, *given: Tensor | None) -> Tensor:
+        """The network's output, what the head reads."""
         if not hasattr(self, "net"):
             raise Mistake(
                 f"this {type(self).__name__} likelihood has no network yet: give net= and shape=, "
                 "or pass it to a recipe as likelihood=."
             )
-        out: Tensor = self.head(self.net(*given))
+        out: Tensor = self.net(*given)
+        return out
+
+    def parameters_of(self, *given: Tensor | None) -> tuple[Tensor, ...]:
+        """The head's output, parameters_each() tensors (*leading, *X)."""
+        out: tuple[Tensor, ...] = self.head(self.features_of(*given))
         return out
 
     def describe(self) -> str:

@@ -43,8 +43,10 @@ class DiscretizedLogistic(Likelihood):
         return 2
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        scale = x.double().std(0).clamp_min(2 / self.levels) * math.sqrt(3) / math.pi  # a logistic of this spread
-        self.head.start_at(0, x.mean(0))
+        mean = x.double().nanmean(0).nan_to_num(0.0)
+        spread = (x.double() - mean).square().nanmean(0).nan_to_num(1.0).sqrt()
+        scale = spread.clamp_min(2 / self.levels) * math.sqrt(3) / math.pi  # a logistic of this spread
+        self.head.start_at(0, mean.to(x.dtype))
         self.head.start_at(1, scale.log().to(x.dtype))
 
     def forward(self, *given: Tensor | None) -> distributions.DiscretizedLogistic:
@@ -85,5 +87,5 @@ class Categorical(Likelihood):
             self.head.start_at(level, share.log().to(x.dtype))
 
     def forward(self, *given: Tensor | None) -> distributions.Categorical:
-        logits = self.parameters_of(*given).movedim(0, -len(self.shape) - 1)  # (*leading, levels, *X)
+        logits = self.head.stacked(self.features_of(*given))  # (*leading, levels, *X)
         return distributions.Categorical(logits, len(self.shape))

@@ -124,7 +124,9 @@ class OptimalScale(Scale):
 
     def observe(self, error: Tensor) -> Tensor:
         """The batch-optimal log-scale from x - f(z), (*leading, *X), NaN where missing; moves the running value."""
-        square = error.square().nanmean()
+        there = ~error.isnan()
+        total = torch.where(there, error, torch.zeros_like(error)).square().sum()  # filled first: gradients stay finite
+        square = total / there.sum().clamp_min(1)
         with torch.no_grad():
             self.mean_square.lerp_(square.detach(), self.momentum)
         return (0.5 * square.clamp_min(math.exp(2 * SMALLEST)).log()).clamp_min(SMALLEST)

@@ -113,6 +113,10 @@ class Model(Part):
                 f"got items of shape {tuple(x.shape[1:])} and the model wants {tuple(self.shape)}: "
                 "give a batch (n, ...) of items like those it was trained on."
             )
+        return self.transformed(x)
+
+    def transformed(self, x: Tensor) -> Tensor:
+        """A tensor in the user's units and storage type as a floating one in the model's, on its own device."""
         return x.to(parameter_dtype(self)) if self.transform is None else self.transform(x)
 
     def to_context(self, y: Any, n: int) -> dict[str, Tensor] | None:

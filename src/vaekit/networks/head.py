@@ -35,7 +35,7 @@ class Head(nn.Module):
         shape: the shape of the event.
         parameters: how many numbers each element of the event needs.
 
-    Forward: (*leading, *features) -> (parameters, *leading, *shape).
+    Forward: (*leading, *features) -> as many tensors (*leading, *shape) as there are parameters.
 
     Example:
         >>> mean, log_scale = Head((16,), (3, 4), parameters=2)(torch.zeros(5, 7, 16))
@@ -54,20 +54,22 @@ class Head(nn.Module):
         else:
             self.layer = nn.Linear(math.prod(self.features), parameters * math.prod(self.shape))
 
-    def forward(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, enabled=False):
-            x = x.to(self.layer.weight.dtype)
-            if self.pictures:
-                x = fold(self.layer, x, 3)
-            else:
-                x = self.layer(x.flatten(-len(self.features)) if len(self.features) > 1 else x)
-        if self.parameters_each == 1:
-            return x.reshape(1, *self._leading(x), *self.shape)
-        x = x.reshape(*self._leading(x), self.parameters_each, *self.shape)
-        return x.movedim(-len(self.shape) - 1, 0)
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        out = self.stacked(x)
+        axis = -len(self.shape) - 1
+        return (out.squeeze(axis),) if self.parameters_each == 1 else out.unbind(axis)
 
-    def _leading(self, x: Tensor) -> torch.Size:
-        return x.shape[:-3] if self.pictures else x.shape[:-1]
+    def stacked(self, x: Tensor) -> Tensor:
+        """(*leading, *features) -> (*leading, parameters, *shape)."""
+        if torch.is_autocast_enabled(x.device.type):
+            with torch.autocast(x.device.type, enabled=False):
+                return self.stacked(x.to(self.layer.weight.dtype))
+        if self.pictures:
+            x = fold(self.layer, x, 3)
+        else:
+            x = self.layer(x.flatten(-len(self.features)) if len(self.features) > 1 else x)
+        leading = x.shape[:-3] if self.pictures else x.shape[:-1]
+        return x.reshape(*leading, self.parameters_each, *self.shape)
 
     def bias(self, which: int) -> Tensor:
         """The bias of one parameter, a view of the layer's: (planes,) for pictures, else (prod(shape),)."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["MLP"]
 
+import itertools
 import math
 from collections.abc import Sequence
 
@@ -62,7 +63,7 @@ class MLP(Part):
 
 def parameter_dtype(module: nn.Module) -> torch.dtype:
     """The dtype of a module's first floating-point parameter or buffer; float32 where it has none."""
-    for tensor in [*module.parameters(), *module.buffers()]:
+    for tensor in itertools.chain(module.parameters(), module.buffers()):
         if tensor.is_floating_point():
             return tensor.dtype
     return torch.get_default_dtype()

@@ -43,7 +43,7 @@ class Posterior(Conditional):
     def head_width(latent_dim: int) -> int:
         return latent_dim
 
-    def parameters_of(self, *given: Tensor | None) -> Tensor:
-        """The head's output, (parameters_each, B, latent_dim)."""
-        out: Tensor = self.head(self.net(*given))
+    def parameters_of(self, *given: Tensor | None) -> tuple[Tensor, ...]:
+        """The head's output, parameters_each tensors (B, latent_dim)."""
+        out: tuple[Tensor, ...] = self.head(self.net(*given))
         return out

@@ -51,6 +51,7 @@ POSTERIORS = {
     "relaxed_bernoulli": posteriors.RelaxedBernoulli,
     "straight_through_bernoulli": posteriors.StraightThroughBernoulli,
 }
+ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU, "elu": nn.ELU}
 NETWORKS = {"dense": networks.Dense, "conv": networks.Convolutional, "residual": networks.Residual}
 
 
@@ -130,6 +131,8 @@ def _named(key: str, value: Any) -> Any:
         return _of(LIKELIHOODS, "likelihood", value)()
     if key == "posterior":
         return _of(POSTERIORS, "posterior", value)
+    if key == "activation":
+        return _of(ACTIVATIONS, "activation", value)
     if key == "networks":
         return _of(NETWORKS, "networks", value)()
     return value

@@ -28,6 +28,7 @@ def vae(
     shape: Sequence[int],
     latent_dim: int | None = None,
     hidden: Sequence[int] | None = None,
+    activation: type[nn.Module] | None = None,
     networks: Pair | None = None,
     encoder: nn.Module | None = None,
     decoder: nn.Module | None = None,
@@ -43,7 +44,8 @@ def vae(
         shape: of one item.
         latent_dim: the number of latents; 32, or half the data's dimensions where that is less.
         hidden: widths of the encoder's layers, the decoder's in reverse.
-        networks: a pair in place of hidden: vk.networks.Dense, Convolutional or Residual.
+        activation: a torch.nn class, such as nn.Tanh; ReLU where nothing is given.
+        networks: a pair in place of hidden and activation: vk.networks.Dense, Convolutional or Residual.
         encoder, decoder: your own torch modules; the heads add the last layers.
         posterior: a class of vk.posteriors.
         likelihood: a part of vk.likelihoods without its network.
@@ -55,17 +57,18 @@ def vae(
         >>> model.sample(3).shape
         torch.Size([3, 28, 28])
     """
-    if hidden is not None and networks is not None:
-        raise Mistake("got hidden and networks: give one of them, such as networks=vk.networks.Dense((512,)).")
+    plain = {k: v for k, v in {"hidden": hidden, "activation": activation}.items() if v is not None}
+    if plain and networks is not None:
+        raise Mistake(f"got {' and '.join(plain)} beside networks: give networks=vk.networks.Dense((512,), nn.Tanh).")
     model = compose(
-        shape, latent_size(shape, latent_dim), networks=Dense(tuple(hidden)) if hidden is not None else networks,
+        shape, latent_size(shape, latent_dim), networks=networks if networks is not None else Dense(**plain),
         encoder=encoder, decoder=decoder, posterior=posterior, likelihood=likelihood,
         transform=transform, context=context,
     )  # fmt: skip
     return Recipe(model, ELBO(beta=beta))
 
 
-@extends(vae, without=("networks", "hidden"))
+@extends(vae, without=("networks", "hidden", "activation"))
 def vae_conv(*, channels: Sequence[int] = (32, 64), width: int = 256, **vae_arguments: object) -> Recipe:
     """The VAE with convolutional networks, for pictures of any channels, height and width.
 

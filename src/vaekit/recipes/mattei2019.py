@@ -18,7 +18,7 @@ from vaekit.recipes.compose import output_shape
 from vaekit.recipes.declare import extends
 
 
-@extends(iwae, without=("networks",))
+@extends(iwae, without=("networks", "activation"))
 def miwae(
     *,
     shape: Sequence[int],

@@ -17,7 +17,7 @@ def numbers(record: dict[str, Any]) -> list[tuple[str, str, str]]:
         value, spread = m.get(name), m.get(error) if error else None
         if value is None:
             return "undefined"
-        return f"{value:.2f} ± {spread:.2f} nats" if spread is not None else f"{value:.2f} nats"
+        return f"{value:,.2f} ± {spread:,.2f} nats" if spread is not None else f"{value:,.2f} nats"
 
     rows = [
         ("ELBO", nats("elbo", "elbo_se"), f"The lower bound on log p(x), mean over {on}; higher is better."),
@@ -25,10 +25,11 @@ def numbers(record: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("distortion", nats("distortion"), "-log p(x|z): what is lost in reconstruction."),
     ]
     if m.get("nll") is not None:
+        units = "" if m.get("bits_per_dim") is not None else " It is a density: compare it on the same data only."
         rows.append((
             f"NLL (K = {m['nll_samples']:,})", nats("nll", "nll_se"),
             f"-log p(x) by importance sampling on {m['nll_items']:,} random {split} items; the error is over items, "
-            f"over draws it is {m['nll_mc_se'] or 0:.3f} nats.",
+            f"over draws it is {m['nll_mc_se'] or 0:.3f} nats.{units}",
         ))  # fmt: skip
     else:
         rows.append(("NLL", "undefined", f"{m.get('nll_why') or 'there was no data to measure it on'}."))

@@ -28,6 +28,9 @@ from vaekit.training import Fitter, ForeignLoader, Loader, Settings, binarize_te
 from vaekit.training.noise import derive
 
 NLL_SAMPLES, NLL_ITEMS = 500, 1000
+UNDEFINED = (  # until there is data to measure them on
+    "items", "elbo", "elbo_se", "rate", "distortion", "nll", "nll_se", "nll_samples", "bits_per_dim", "active_units",
+)  # fmt: skip
 
 
 def fit(
@@ -42,6 +45,8 @@ def fit(
     binarize: str | None = None,
     reading: Mapping[str, Any] | None = None,
     change: Any = None,
+    wide: torch.Tensor | None = None,
+    origin: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     overwrite: bool = False,
@@ -63,6 +68,9 @@ def fit(
             drawn anew at every step.
         reading: further arguments of `vk.data.read`, such as size= for a folder.
         change: a function on raw training batches, such as an augmentation.
+        wide: the items in a larger size, (N, ...), which `change` crops; training alone reads them.
+        origin: for the record of a Dataset: `source`, `read`, `held_out` and `crop` say how to read it again, and
+            `command` what the command line was given.
         out: the run's folder; None writes nothing.
         resume: go on from the folder's last checkpoint; a finished run is returned as it is.
         overwrite: delete what is in the folder.
@@ -87,6 +95,10 @@ def fit(
         _say(verbose, f"{folder} holds a finished run: nothing to do")
         return done
     foreign = _is_loader(data)
+    if foreign:
+        _refuse(labels=labels, y=y, test=test, split_by=split_by, binarize=binarize, reading=reading, change=change)
+    if _is_loader(valid) != (foreign and valid is not None):
+        raise Mistake("a DataLoader to train on goes with a DataLoader as valid=, and other data with other data.")
     dataset, parts_given = (
         (_peek(data), None) if foreign else _read(data, labels, y, valid, test, split_by, reading, training)
     )
@@ -95,17 +107,20 @@ def fit(
     device = settings.chosen_device()
     plan = _built(plan, settings.seed)
     if init_from is not None:
-        _start_from(plan, init_from)
+        plan = _start_from(plan, init_from)
     plan.model.to(device)
     how = None if foreign else binarization(dataset, getattr(plan.model, "likelihood", None), binarize)
     source = str(data) if isinstance(data, (str, Path)) else None
     record = describe(plan, dataset, settings, source=source, how=_json(labels, y, reading), parts=parts_given)
     record["binarization"] = how
+    if origin is not None:
+        record["command"] = origin.get("command")
+        record["data"] |= {k: v for k, v in origin.items() if k != "command"}
     if folder is not None:
         _claim(folder, resume=resume, overwrite=overwrite)
         write_json(folder / "run.json", record)
     _announce(verbose, record, dataset, device)
-    train, held = _loaders(plan, dataset, data, valid, settings, device, how, change)
+    train, held = _loaders(plan, dataset, data, valid, settings, device, how, change, wide)
     fitter = Fitter(plan, train, held, settings, folder=folder, show=verbose)
     fitter.run(resume=resume)
     run = Run(plan.model, record, fitter.history.rows, data=None if foreign else dataset, dir=folder)
@@ -143,6 +158,13 @@ def _is_loader(data: Any) -> bool:
     return isinstance(data, torch.utils.data.DataLoader)
 
 
+def _refuse(**given: Any) -> None:
+    """What a DataLoader decides itself."""
+    for name, value in given.items():
+        if value is not None:
+            raise Mistake(f"got {name}= with a DataLoader, whose batches are used as they are: leave it out.")
+
+
 def _peek(data: Any) -> Dataset:
     """What a foreign loader's first batch tells."""
     given = next(iter(data))
@@ -165,7 +187,7 @@ def _read(
     fractions = {name: v for name, v in held.items() if name not in given}
     arguments = {**fractions, "seed": int(training.get("seed") or 0), "by": by}
     parts = split(dataset, **arguments)
-    plain = not others and (by is None or isinstance(by, str))
+    plain = all(isinstance(v, Dataset) for v in given.values()) and (by is None or isinstance(by, str))
     return dataclasses.replace(dataset, parts=parts), arguments if plain else None
 
 
@@ -205,7 +227,8 @@ def _built(plan: Recipe, seed: int) -> Recipe:
         return plan.build(**copy.deepcopy(dict(plan.arguments)))
 
 
-def _start_from(plan: Recipe, source: str | Path) -> None:
+def _start_from(plan: Recipe, source: str | Path) -> Recipe:
+    """The recipe with another run's weights, put in after the first values that the data gives."""
     from_model = load_run(source).model if (Path(source) / "run.json").exists() else None
     if from_model is None:
         raise Mistake(f"{source} is no run: give a run's folder to start from.")
@@ -214,6 +237,7 @@ def _start_from(plan: Recipe, source: str | Path) -> None:
     except RuntimeError as error:
         why = str(error).splitlines()[-1].strip()
         raise Mistake(f"the model in {source} has other shapes than this recipe's: {why}") from error
+    return dataclasses.replace(plan, start=lambda model, x: model.load_state_dict(from_model.state_dict()))
 
 
 def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
@@ -232,7 +256,7 @@ def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
 
 def _loaders(
     plan: Recipe, dataset: Dataset, data: Any, valid: Any, settings: Settings, device: torch.device, how: str | None,
-    change: Any,
+    change: Any, wide: torch.Tensor | None,
 ) -> tuple[Any, Any]:  # fmt: skip
     model = plan.model
     if _is_loader(data):
@@ -244,8 +268,9 @@ def _loaders(
     def changed(x: torch.Tensor) -> torch.Tensor:
         return binarize_tensor(x if change is None else change(x), how)
 
+    x = dataset.x if wide is None else wide
     train = Loader(
-        dataset.x if len(rows) == len(dataset) else dataset.x[rows],
+        x if len(rows) == len(dataset) else x[rows],
         None if y is None else {k: v[rows.to(v.device)] for k, v in y.items()},
         model, batch_size=settings.batch_size, seed=settings.seed, device=device,
         change=changed if how or change else None,
@@ -257,19 +282,20 @@ def _loaders(
 
 def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device) -> dict[str, Any]:
     """The metrics of the closing evaluation and of the run itself."""
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = dict.fromkeys(UNDEFINED)
     name = None
     if run.data is not None:
         name = next((p for p in ("test", "valid", "train") if len(run.data.parts.get(p, ()))), "train")
-        found = run.evaluate(split=name, samples=NLL_SAMPLES, limit=NLL_ITEMS)
-    steps = fitter.at
+        found |= run.evaluate(split=name, samples=NLL_SAMPLES, limit=NLL_ITEMS)
+    steps, passes = fitter.at, fitter.at / fitter.train.batches
     return {
         "recipe": run.record["recipe"], "parameters": run.record["parameters"],
-        "epochs": steps / fitter.train.batches, "steps": steps, "seconds": round(fitter.seconds, 3),
-        "items_per_second": round(steps * fitter.train.items / fitter.train.batches / fitter.seconds, 1) if steps else None,
-        "device": str(device), "seed": settings.seed, "split": name, "items": None, "likelihood": run.record["likelihood"],
-        "binarization": run.record["binarization"], "best_step": fitter.best["step"],
-        "skipped_steps": int(fitter.step.skipped), **found, "run": None if run.dir is None else str(run.dir),
+        "epochs": passes, "steps": steps, "seconds": round(fitter.seconds, 3),
+        "items_per_second": round(passes * fitter.train.items / fitter.seconds, 1) if steps else None,
+        "device": str(device), "seed": settings.seed, "split": name,
+        "likelihood": run.record["likelihood"], "binarization": run.record["binarization"],
+        "best_step": fitter.best["step"], "skipped_steps": int(fitter.step.skipped), **found,
+        "run": None if run.dir is None else str(run.dir),
     }  # fmt: skip
 
 

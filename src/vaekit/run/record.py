@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["describe", "parts_of"]
+__all__ = ["centred", "describe", "parts_of"]
 
 import dataclasses
 import platform
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy
@@ -63,6 +63,15 @@ def parts_of(dataset: Dataset, record: Mapping[str, Any]) -> Dataset:
     """The dataset with the parts that the run had, made again from the record."""
     arguments = record["split"]["arguments"]
     return dataset if arguments is None else dataclasses.replace(dataset, parts=split(dataset, **arguments))
+
+
+def centred(dataset: Dataset, size: Sequence[int] | None) -> Dataset:
+    """The centre of each picture, H x W, where training crops at random; all of it for size None."""
+    if size is None:
+        return dataset
+    (h, w), (height, width) = size, dataset.x.shape[-2:]
+    top, left = (height - h) // 2, (width - w) // 2
+    return dataclasses.replace(dataset, x=dataset.x[..., top : top + h, left : left + w].contiguous())
 
 
 def words(value: Any) -> Any:

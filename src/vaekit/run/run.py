@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vaekit.data import Dataset, frame_like, read, restore
+from vaekit.data import Dataset, frame_like, join, read, restore
 from vaekit.measure import measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.report import Plots, Subject, render, table, write_report
-from vaekit.run.record import parts_of
+from vaekit.run.record import centred, parts_of
 from vaekit.storage import load_model, read_json, save_model, write_json
 from vaekit.training.history import read_rows, write_rows
 from vaekit.training.noise import forked
@@ -53,8 +53,7 @@ class Run:
 
     @property
     def metrics(self) -> dict[str, Any]:
-        metrics: dict[str, Any] = self.record["metrics"]
-        return metrics
+        return self.record["metrics"]
 
     @property
     def history(self) -> Any:
@@ -79,8 +78,14 @@ class Run:
 
     # -- data in, the same kind out ------------------------------------------------------------------------
 
-    def read(self, data: Any, y: Any = None) -> Dataset:
-        """Data in the form this run was trained on; columns that it does not model are left out."""
+    def read(self, data: Any, y: Any = None, **how: Any) -> Dataset:
+        """Data in the form this run was trained on; columns that it does not model are left out.
+
+        Args:
+            data: as for `vk.fit`; the run's own where it is None.
+            y: their context, for a conditional model.
+            how: further arguments of `vk.data.read`: key, layout, id.
+        """
         if isinstance(data, Dataset) and y is None:
             return data
         if data is None:
@@ -89,9 +94,9 @@ class Run:
         frame = type(data).__name__ == "DataFrame" or str(data).endswith((".csv", ".parquet"))
         more: dict[str, Any] = {"columns": known["columns"]} if known.get("columns") and frame else {}
         if isinstance(data, (str, Path)) and Path(data).is_dir():
-            more["size"] = tuple(self.model.shape[-2:])
+            more["size"] = known["read"].get("size") if known.get("crop") else tuple(self.model.shape[-2:])
         condition = y if y is not None else (known.get("condition") if isinstance(data, (str, Path)) or frame else None)
-        return read(data, condition=condition, **more)
+        return centred(read(data, condition=condition, **more, **how), known.get("crop") if "size" in more else None)
 
     def _own(self) -> Dataset:
         if self.data is None:
@@ -294,8 +299,12 @@ def load_run(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = No
 
 
 def _reread(source: Any, record: dict[str, Any], *, required: bool) -> Dataset | None:
+    known = record["data"]
+    sources = {"train": source, **known.get("held_out", {})}
     try:
-        found = read(source, **record["data"]["read"])
+        pieces = {part: centred(read(where, **known["read"]), known.get("crop")) for part, where in sources.items()}
+        found = pieces.pop("train")
+        found = join(found, **pieces) if pieces else found
     except Mistake:
         if required:
             raise

@@ -80,7 +80,7 @@ def read_json(path: str | Path) -> Any:
         raise Mistake(f"{path} does not exist: give a run's folder or a saved model's.") from error
     except OSError as error:
         raise Mistake(f"{path} cannot be read: {error.strerror}.") from error
-    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise Mistake(f"{path} is no complete JSON ({error}): it was cut off or damaged; take a copy of it.") from error
 
 

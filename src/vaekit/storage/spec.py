@@ -93,7 +93,7 @@ class _Reader:
         if "$part" in spec:
             return self.part(spec, path, depth)
         if "$same" in spec:
-            if spec["$same"] not in self.made:
+            if not isinstance(spec["$same"], int) or spec["$same"] not in self.made:
                 raise self.fail(path, f"it refers to part {spec['$same']}, which is not there.")
             return self.made[spec["$same"]]
         if "$module" in spec:
@@ -122,7 +122,7 @@ class _Reader:
             part = cls(**arguments)
         except Mistake as error:
             raise self.fail(path, str(error)) from error
-        except (TypeError, ValueError, RuntimeError, AttributeError, AssertionError, KeyError, IndexError) as error:
+        except Exception as error:  # whatever a constructor makes of wrong arguments
             raise self.fail(path, f"{cls.__name__} cannot be built from these arguments ({error}).") from error
         if isinstance(spec.get("number"), int):
             self.made[spec["number"]] = part
@@ -130,10 +130,10 @@ class _Reader:
 
     def find(self, kind: Any, path: str) -> type[Part]:
         module, _, name = str(kind).partition(":")
-        if module.split(".")[0] == "vaekit":
+        if module.split(".")[0] == "vaekit" and not module.endswith("__main__"):
             try:
                 importlib.import_module(module)
-            except ImportError as error:
+            except (ImportError, ValueError) as error:
                 raise self.fail(path, f"unknown part {kind!r}: it needs a newer vaekit.") from error
         if module not in sys.modules:
             raise self.fail(path, f"unknown part {kind!r}: import {module} first (--import {module}).")

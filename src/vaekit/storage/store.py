@@ -45,7 +45,7 @@ def load_model(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = 
         raise Mistake(
             f"{path}, field 'schema': got {spec['schema']!r} and this vaekit reads up to {SCHEMA}: install a newer one."
         )
-    if spec.get("dtype") not in DTYPES:
+    if not isinstance(spec.get("dtype"), str) or spec["dtype"] not in DTYPES:
         raise Mistake(f"{path}, field 'dtype': got {spec.get('dtype')!r} and wanted one of {', '.join(DTYPES)}.")
     with torch.device("meta"):
         model = from_spec(spec["model"], modules=modules, source=str(path))

@@ -34,7 +34,10 @@ class TensorBoard(Callback):
     """
 
     def __init__(self, folder: str | Path) -> None:
-        self.writer = optional("torch.utils.tensorboard", "tensorboard").SummaryWriter(str(folder))
+        self.folder, self.make = str(folder), optional("torch.utils.tensorboard", "tensorboard").SummaryWriter
+
+    def on_train_begin(self, run: Any) -> None:
+        self.writer = self.make(self.folder)
 
     def on_epoch_end(self, run: Any, row: dict[str, Any]) -> None:
         for name, value in row.items():

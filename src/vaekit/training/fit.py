@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Fitter", "Interrupted"]
 
+import math
 import sys
 import time
 from pathlib import Path
@@ -14,7 +15,8 @@ from torch import Tensor
 from tqdm import tqdm
 
 from vaekit.messages import Mistake
-from vaekit.objectives import Recipe, as_game, check
+from vaekit.objectives import Recipe, Schedule, as_game
+from vaekit.training.begin import begin
 from vaekit.training.guards import explain
 from vaekit.training.history import History
 from vaekit.training.loader import ForeignLoader, Loader
@@ -22,12 +24,11 @@ from vaekit.training.noise import derive, forked, seed_step
 from vaekit.training.optim import Average, learning_rate, make_optimizers
 from vaekit.training.settings import Settings
 from vaekit.training.signals import Signals
-from vaekit.training.state import load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
+from vaekit.training.state import grouped, load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
 from vaekit.training.step import Step
 
 SAVE_SECONDS = 30.0
 REFRESH_SECONDS = 0.5
-BEFORE_FIT = 50_000_000  # numbers of training data that closed forms and first values are taken from
 VALIDATION_BATCH = 512
 
 
@@ -85,13 +86,11 @@ class Fitter:
         for callback in self.settings.callbacks:
             getattr(callback, name)(self, *arguments)
 
-    # -- the run -------------------------------------------------------------------------------------------
-
     def run(self, *, resume: bool = False) -> None:
         """Train to the end, from the start or from the last checkpoint."""
         held = load_checkpoint(self.folder / "checkpoint") if resume and self.folder is not None else None
         if held is None:
-            self._begin()
+            begin(self.recipe, self.game, self.train, self.settings)
         self._prepare()
         if held is not None:
             self._restore(*held)
@@ -102,61 +101,20 @@ class Fitter:
             self._loop(signals)
             if signals.received:
                 self.save()
-                raise Interrupted(f"stopped by {signals.received} at step {self.at}; the state is saved: use --resume")
+                raise Interrupted(f"stopped by {signals.received} at step {self.at}; {self._where()}: use --resume")
         self._finish()
         self._call("on_train_end")
 
-    def _begin(self) -> None:
-        """Closed forms and first values, once, from the training data."""
-        raw = self._first_items()
-        if self.model.transform is not None:
-            with torch.no_grad():
-                self.model.transform.before_fit(raw, {}, self.train.items)
-        batch = self.train.convert(raw) if isinstance(self.train, ForeignLoader) else None
-        x = raw.to(self.model_dtype) if self.model.transform is None else self.model.transform(raw)
-        y: dict[str, Tensor] | None = None
-        if isinstance(self.train, Loader) and self.train.y is not None:
-            y = {k: v[: len(x)].to(self.device) for k, v in self.train.y.items()}
-        elif batch is not None:
-            y = None if batch.y is None else dict(batch.y)
-        with torch.no_grad():
-            for part in [*self.model.walk("before_fit"), *self.game.walk("before_fit")]:
-                if part is not self.model.transform:
-                    part.before_fit(x, y or {}, self.train.items)
-            if self.recipe.start is not None:
-                self.recipe.start(self.model, x)
-        if self.total:
-            with forked(derive(self.settings.seed, 3), self.device):
-                few = None if y is None else {k: v[:8] for k, v in y.items()}
-                check(self.model, self.game, x[:8], few, batch_size=self.settings.batch_size)
-                if not self.model.takes_missing and not bool(torch.isfinite(x).all()):
-                    check(self.model, self.game, x[~x.flatten(1).isfinite().all(1)][:8], few, batch_size=2**31)
-
-    def _first_items(self) -> Tensor:
-        with forked(derive(self.settings.seed, 4), self.device):
-            if isinstance(self.train, ForeignLoader):
-                given = next(iter(self.train.loader))
-                x = given[0] if isinstance(given, (tuple, list)) else given
-                return torch.as_tensor(x, device=self.device)
-            rows = max(2, BEFORE_FIT // max(1, self.train.x[0].numel()))
-            x = self.train.x[:rows].to(self.device)
-            return x if self.train.change is None else self.train.change(x)
-
-    @property
-    def model_dtype(self) -> torch.dtype:
-        return next(p.dtype for p in self.model.parameters())
-
     def _prepare(self) -> None:
         s = self.settings
-        players = self.game.players(self.model)
-        self.optimizers = make_optimizers(players, optimizer=s.optimizer, lr=s.lr)
+        self.optimizers = make_optimizers(self.game.players(self.model), optimizer=s.optimizer, lr=s.lr)
         self.base_lrs = {k: [g["lr"] for g in o.param_groups] for k, o in self.optimizers.items()}
         self.step = Step(
             self.model, self.game, self.optimizers,
             clip=s.clip, skip=s.skip, accumulate=s.accumulate, precision=s.precision,
         )  # fmt: skip
-        trainable = [p for p in self.model.parameters() if p.requires_grad]
-        self.average = None if s.ema is None else Average(trainable, s.ema)
+        moved = [p for p in self.model.parameters() if p.requires_grad]
+        self.average = None if s.ema is None else Average(moved, s.ema)
 
     def _loop(self, signals: Signals) -> None:
         bar = tqdm(
@@ -171,7 +129,7 @@ class Fitter:
             self.seconds = before + now - began
             ticked += 1
             self._call("on_step_end", metrics)
-            whole = self.at % self.train.batches == 0 or self.at == self.total
+            whole = self.at % self.train.batches == 0 or self.at == self.total or self.stopping
             if isinstance(self.train, ForeignLoader) or whole or now - shown > REFRESH_SECONDS:
                 self._guard()
                 bar.set_postfix_str(self._progress(), refresh=False)
@@ -180,7 +138,10 @@ class Fitter:
             if whole:
                 self._end_epoch()
             due = self.at % self.settings.save_every == 0 if self.settings.save_every else now - saved > SAVE_SECONDS
+            if isinstance(self.train, ForeignLoader):  # it can go on from the start of an epoch only
+                due = self.at % self.train.batches == 0
             if due and self.folder is not None:
+                self._guard()
                 self.save()
                 saved = time.monotonic()
         self._guard()
@@ -202,7 +163,8 @@ class Fitter:
         if not self._names:
             self._names = list(metrics)
             self._sums = torch.zeros(len(self._names), device=self.device)
-        self._sums += torch.stack([metrics[name].float() for name in self._names]) * len(batch)
+        values = torch.stack([metrics[name].float() for name in self._names]) * len(batch)
+        self._sums += torch.where(self.step.bad < 0, values, 0.0)
         self._seen += len(batch)
         return metrics
 
@@ -222,14 +184,20 @@ class Fitter:
             return
         seed_step(derive(self.settings.seed, bad), self.device)
         batch = self._batch if isinstance(self.train, ForeignLoader) else self.train.batch(bad)
-        where = "nothing was written"
-        if self.folder is not None:
-            self.at = bad
-            self.save()
-            where = f"the last good state is in {self.folder / 'checkpoint'}"
-        raise explain(self.step, batch, bad, where)
+        self.at = bad
+        self._seen = bad % self.train.batches * self.train.items // self.train.batches
+        for part in self.step.after:
+            if isinstance(part, Schedule):
+                part.after_step(bad)
+        self.save()
+        raise explain(self.step, batch, bad, self._where())
 
-    # -- validation and history ----------------------------------------------------------------------------
+    def _where(self) -> str:
+        """What a run that ends early leaves behind, in words."""
+        if self.folder is None or not (self.folder / "checkpoint" / "latest.json").exists():
+            return "nothing was saved"
+        since = f" of step {self.at - self.at % self.train.batches}" if isinstance(self.train, ForeignLoader) else ""
+        return f"the last good state{since} is in {self.folder / 'checkpoint'}"
 
     def _end_epoch(self) -> None:
         row: dict[str, Any] = {
@@ -244,7 +212,8 @@ class Fitter:
         row["epoch"] = int(row["epoch"]) if row["epoch"] == int(row["epoch"]) else round(row["epoch"], 3)
         self._sums.zero_()
         self._seen = 0
-        if self.valid is not None and (self.epoch % self.settings.valid_every == 0 or self.at == self.total):
+        last = self.at == self.total or self.stopping
+        if self.valid is not None and (last or self.epoch % self.settings.valid_every == 0):
             row |= self._validate()
             self._call("on_evaluate", row)
             self._judge(row)
@@ -258,20 +227,14 @@ class Fitter:
             self.average.swap()
         self.model.eval()
         self.game.eval()
-        sums: dict[str, Tensor] = {}
-        seen = 0
-        with torch.no_grad(), forked(derive(self.settings.seed, 5), self.device):
-            for batch in self.valid.in_order(max(VALIDATION_BATCH, self.game.company)):
-                _, values = self.step.losses(batch)
-                for name, value in values.items():
-                    sums[name] = sums.get(name, 0.0) + value.double() * len(batch)
-                seen += len(batch)
+        with forked(derive(self.settings.seed, 5), self.device):
+            means = self.step.mean_metrics(self.valid.in_order(max(VALIDATION_BATCH, self.game.company)))
         self._remember = {k: v.detach().clone() for k, v in self.model.state_dict().items()}
         if self.average is not None:
             self.average.swap()
         self.model.train()
         self.game.train()
-        return {f"valid_{name}": float(value) / seen for name, value in sums.items()}
+        return {f"valid_{name}": value for name, value in means.items()}
 
     def _judge(self, row: dict[str, Any]) -> None:
         """Keep the best validation's weights; stop where there was no improvement for long enough."""
@@ -279,7 +242,7 @@ class Fitter:
         if monitor not in row:
             raise Mistake(f"got monitor={monitor!r} and the history has {', '.join(row)}: name one of these.")
         value = row[monitor] * (-1 if monitor.endswith("elbo") else 1)
-        if self.best["value"] is None or value < self.best["value"]:
+        if math.isfinite(value) and (self.best["value"] is None or value < self.best["value"]):
             self.best = {"value": value, "step": self.at, "waits": 0}
             self.best_state = self._remember
         else:
@@ -294,8 +257,6 @@ class Fitter:
         elif self.average is not None:
             self.average.swap()
         self.model.eval()
-
-    # -- state ---------------------------------------------------------------------------------------------
 
     def save(self) -> None:
         """Write a checkpoint; the order of a foreign DataLoader is known only where its epochs begin."""
@@ -318,12 +279,13 @@ class Fitter:
         self._call("on_save", place)
 
     def _restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
-        groups: dict[str, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            group, name = key.split("/", 1)
-            groups.setdefault(group, {})[name] = value.to(self.device)
-        self.model.load_state_dict(groups["model"])
-        self.game.load_state_dict(groups.get("game", {}))
+        groups = grouped(tensors, self.device)
+        try:
+            self.model.load_state_dict(groups["model"])
+            self.game.load_state_dict(groups.get("game", {}))
+        except RuntimeError as error:
+            why = str(error).splitlines()[-1].strip()
+            raise Mistake(f"{self.folder} has another recipe's checkpoint: resume with that one ({why})") from error
         self.best_state, self.best = groups.get("best", {}), record["best"]
         for name, optimizer in self.optimizers.items():
             restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))

@@ -20,8 +20,9 @@ class Diverged(Mistake):
 
 def explain(step: Step, batch: Batch, number: int, where: str) -> Diverged:
     """Replay a bad step with hooks and name term, layer, items and remedy."""
-    layer = _first_bad_layer(step, batch)
-    with torch.no_grad():
+    with torch.random.fork_rng([step.device] if step.device.type == "cuda" else []):
+        layer = _first_bad_layer(step, batch)
+    with torch.no_grad():  # with the same noise
         trace = step.game.trace(step.model, batch)
         named = {k: v for role in step.game.roles.values() for k, v in role.terms(step.model, trace).items()}
     term = next((name for name, value in named.items() if not bool(value.isfinite().all())), None)
@@ -46,33 +47,40 @@ def _first_bad_layer(step: Step, batch: Batch) -> str | None:
     """The first module, in the order of the forward pass and then of the backward pass, that gave a bad number."""
     found: list[str] = []
 
+    def look(value: Tensor, what: str) -> None:
+        if not found and not bool(value.isfinite().all()):
+            found.append(what)
+
     def watch(name: str) -> Any:
         def forward(module: nn.Module, inputs: Any, output: Any) -> None:
-            if isinstance(output, Tensor) and not bool(output.isfinite().all()) and not found:
-                found.append(f"layer {name}")
+            if isinstance(output, Tensor):
+                look(output, f"layer {name}")
 
         return forward
 
-    def watch_back(name: str) -> Any:
-        def backward(module: nn.Module, given: Any, got: Any) -> None:
-            tensors = [t for t in (*given, *got) if isinstance(t, Tensor)]
-            if any(not bool(t.isfinite().all()) for t in tensors) and not found:
-                found.append(f"the gradient of layer {name}")
+    def watch_back(name: str) -> Any:  # by the input's gradient: torch's own backward hooks refuse layers in place
+        def before(module: nn.Module, inputs: Any) -> None:
+            for value in inputs:
+                if isinstance(value, Tensor) and value.requires_grad:
+                    value.register_hook(lambda gradient: look(gradient, f"the gradient of layer {name}"))
 
-        return backward
+        return before
 
-    leaves = [(n, m) for n, m in [*step.model.named_modules(), *step.game.named_modules()] if not list(m.children())]
+    step.zero_grad()  # those of the bad step itself
+    modules = [*step.model.named_modules(), *step.game.named_modules()]
+    leaves = [(n, m) for n, m in modules if not list(m.children())]
     hooks = [m.register_forward_hook(watch(n)) for n, m in leaves]
-    hooks += [m.register_full_backward_hook(watch_back(n)) for n, m in leaves]
+    hooks += [m.register_forward_pre_hook(watch_back(n)) for n, m in leaves]
     try:
         losses, _ = step.losses(batch)
         if not found:
             for loss in losses.values():
                 loss.backward(retain_graph=True)
+        for name, p in [*step.model.named_parameters(), *step.game.named_parameters()]:
+            if p.grad is not None:
+                look(p.grad, f"the gradient of {name}")
     finally:
         for hook in hooks:
             hook.remove()
-        for own in step.players.values():
-            for p in own:
-                p.grad = None
+        step.zero_grad()
     return found[0] if found else None

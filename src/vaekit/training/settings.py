@@ -4,13 +4,16 @@ from __future__ import annotations
 
 __all__ = ["Settings"]
 
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from numbers import Integral, Real
 from typing import Any
 
 import torch
 
 from vaekit.messages import Mistake, reject_unknown
+from vaekit.training.callbacks import Callback
 
 
 @dataclass(frozen=True)
@@ -69,19 +72,31 @@ class Settings:
             ("valid_every", 1), ("save_every", 1), ("workers", 1),
         ]:  # fmt: skip
             value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or value < low):
+            if value is not None and (not _is(Integral, value) or value < low):
                 raise Mistake(f"got {name}={value!r} and wanted a whole number, {low} or more.")
-        if not self.lr > 0:
-            raise Mistake(f"got lr={self.lr!r} and wanted a number above 0, such as 1e-3.")
+        if not _is(Integral, self.seed):
+            raise Mistake(f"got seed={self.seed!r} and wanted a whole number.")
+        for name, low, such in [("lr", 0, "1e-3"), ("clip", 0, "1.0"), ("skip", 1, "100")]:
+            value = getattr(self, name)
+            if not (name == "clip" and value is None) and not (_is(Real, value) and low < value < math.inf):
+                raise Mistake(f"got {name}={value!r} and wanted a number above {low}, such as {such}.")
+        if not _is(Real, self.warmup) or not 0 <= self.warmup < math.inf:
+            raise Mistake(f"got warmup={self.warmup!r} and wanted steps, or a fraction of all steps below 1.")
         if self.epochs is not None and self.steps is not None:
             raise Mistake(f"got epochs={self.epochs} and steps={self.steps}: give one of them.")
         for name, choices in [("keep", ("best", "last")), ("precision", ("fp32", "bf16"))]:
             if getattr(self, name) not in choices:
                 raise Mistake(f"got {name}={getattr(self, name)!r} and wanted {' or '.join(map(repr, choices))}.")
-        if isinstance(self.lr_schedule, str) and self.lr_schedule not in ("cosine", "constant"):
+        if not callable(self.lr_schedule) and self.lr_schedule not in ("cosine", "constant"):
             raise Mistake(f"got lr_schedule={self.lr_schedule!r} and wanted 'cosine', 'constant' or a function.")
-        if self.ema is not None and not 0 < self.ema < 1:
+        if self.ema is not None and not (_is(Real, self.ema) and 0 < self.ema < 1):
             raise Mistake(f"got ema={self.ema!r} and wanted a decay between 0 and 1, such as 0.999.")
+        factories = self.optimizer.values() if isinstance(self.optimizer, Mapping) else [self.optimizer]
+        if not all(f is None or callable(f) for f in factories):
+            raise Mistake(f"got optimizer={self.optimizer!r} and wanted a factory, such as torch.optim.AdamW.")
+        known = [name for name in vars(Callback) if name.startswith("on_")]
+        if not all(hasattr(c, name) for c in self.callbacks for name in known):
+            raise Mistake(f"got callbacks={self.callbacks!r} and wanted a list of vk.Callback objects.")
 
     @classmethod
     def of(cls, defaults: Any, given: dict[str, Any]) -> Settings:
@@ -89,12 +104,9 @@ class Settings:
         names = [f.name for f in fields(cls)]
         reject_unknown("training", given, names)
         given = {k: v for k, v in given.items() if v is not None}
-        merged = {**defaults, **given}
-        if "steps" in given:
-            merged.pop("epochs", None)
-        if "epochs" in given:
-            merged.pop("steps", None)
-        return cls(**merged)
+        length = {"epochs", "steps"}
+        kept = {k: v for k, v in defaults.items() if k not in length or not length & set(given)}
+        return cls(**{**kept, **given})
 
     def total_steps(self, per_epoch: int) -> int:
         """Optimiser steps of the whole run."""
@@ -117,9 +129,13 @@ class Settings:
 
     def record(self) -> dict[str, Any]:
         """The settings as JSON."""
-        record = asdict(self)
-        record.pop("callbacks")
+        record = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "callbacks"}
         for name in ("optimizer", "lr_schedule"):
             value = record[name]
             record[name] = value if value is None or isinstance(value, str) else getattr(value, "__name__", str(value))
         return record
+
+
+def _is(kind: type, value: Any) -> bool:
+    """Whether a value is a number of this kind, numpy's included and truth values not."""
+    return isinstance(value, kind) and not isinstance(value, bool)

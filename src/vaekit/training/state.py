@@ -6,7 +6,7 @@ replaced last, so that a run that is killed while it writes goes on from the one
 
 from __future__ import annotations
 
-__all__ = ["load_checkpoint", "save_checkpoint"]
+__all__ = ["grouped", "load_checkpoint", "optimizer_tensors", "restore_optimizer", "save_checkpoint"]
 
 import shutil
 from collections.abc import Mapping
@@ -43,6 +43,20 @@ def load_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
     if not place.isdigit():
         raise Mistake(f"{pointer}, field 'place': got {place!r} and wanted the number of a step.")
     return read_tensors(folder / place / "tensors.safetensors"), record
+
+
+def grouped(tensors: Mapping[str, Tensor], device: torch.device) -> dict[str, dict[str, Tensor]]:
+    """A checkpoint's tensors by what stands before their first slash.
+
+    Example:
+        >>> grouped({"model/a.b": torch.zeros(1)}, torch.device("cpu"))
+        {'model': {'a.b': tensor([0.])}}
+    """
+    groups: dict[str, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        group, _, name = key.partition("/")
+        groups.setdefault(group, {})[name] = value.to(device)
+    return groups
 
 
 def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

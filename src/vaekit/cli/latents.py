@@ -1,0 +1,78 @@
+"""Latents from files, and the straight line between two items' latents."""
+
+from __future__ import annotations
+
+__all__ = ["read_latents", "walk"]
+
+import re
+from pathlib import Path
+from typing import Any
+
+from vaekit.messages import Mistake
+
+LATENT = re.compile(r"z\d+")
+
+
+def read_latents(name: str, run: Any) -> tuple[Any, Any]:
+    """The latents of a file as an array or, where the run's items are rows of a table, a DataFrame; and their index."""
+    import numpy as np
+
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise Mistake(f"{path} does not exist: give a .npy array of latents, or a .csv as `vaekit encode` writes it.")
+    suffix = path.suffix.lower()
+    if suffix == ".npy":
+        try:
+            z = np.load(path, allow_pickle=False)
+        except (ValueError, EOFError, OSError) as error:
+            raise Mistake(f"{path} is no whole .npy array ({error}): write it again with numpy.save.") from error
+        if not isinstance(z, np.ndarray) or z.dtype.kind not in "iuf":
+            raise Mistake(f"{path} holds no array of numbers: give latents of shape (items, latents).")
+        return z, None
+    if suffix != ".csv":
+        raise Mistake(f"{path} has the suffix {suffix!r}: give .npy or .csv.")
+    import pandas as pd
+
+    try:
+        frame = pd.read_csv(path)
+    except (ValueError, UnicodeDecodeError) as error:
+        raise Mistake(f"{path} cannot be read as a table ({error}).") from error
+    columns = [c for c in frame.columns if LATENT.fullmatch(str(c))]
+    if not columns:
+        raise Mistake(f"{path} has the columns {', '.join(map(str, frame.columns[:8]))} and wanted z1, z2, ...")
+    frame = frame.sort_index() if len(columns) == len(frame.columns) else frame.set_index(frame.columns[0])
+    z = frame[columns]
+    return (z if run.record["data"]["columns"] is not None else z.to_numpy()), frame.index
+
+
+def walk(run: Any, data: Any, start: str, end: str, steps: int) -> tuple[Any, Any]:
+    """Latents (steps, latents) from one item's posterior mean to another's, and the context where it is the same.
+
+    Args:
+        start, end: an id, a file name, or a row number.
+    """
+    import numpy as np
+
+    pair = data.take(np.array([_row(data, start), _row(data, end)]))
+    ends = np.asarray(run.encode(pair), dtype=np.float64)
+    share = np.linspace(0.0, 1.0, steps)[:, None]
+    z = (1 - share) * ends[0] + share * ends[1]  # (steps, latents)
+    context = {}
+    for name, values in pair.context.items():
+        if not np.array_equal(values[0], values[1]):
+            raise Mistake(
+                f"the two items differ in {name!r} ({values[0]} and {values[1]}): say --given {name}=... for the way."
+            )
+        context[name] = values[:1]
+    return z.astype(np.float32), context or None
+
+
+def _row(data: Any, name: str) -> int:
+    """The row of an id or a file name, else of a row number."""
+    if not isinstance(data.index, range):
+        found = [i for i, value in enumerate(data.index) if str(value) == name]
+        if found:
+            return found[0]
+    if not name.lstrip("-").isdigit() or not 0 <= int(name) < len(data):
+        raise Mistake(f"{data.name!r} has no item {name!r}: give an id, or a row number from 0 to {len(data) - 1}.")
+    return int(name)

@@ -1,0 +1,95 @@
+"""The verbs that list: recipes, datasets, citation."""
+
+from __future__ import annotations
+
+__all__ = ["PARSERS"]
+
+import argparse
+from collections.abc import Callable, Sequence
+
+import vaekit as vk
+from vaekit.cli.options import add_imports
+from vaekit.cli.parser import Parser
+from vaekit.cli.runs import load
+from vaekit.recipes import RECIPES
+from vaekit.references import PAPERS
+
+Made = tuple[Parser, Callable[[argparse.Namespace], int]]
+
+
+def recipes_parser() -> Made:
+    """The options of `recipes`."""
+    return Parser("recipes", "List the recipes: name, paper, and what it is.", examples=("vaekit recipes",)), recipes
+
+
+def recipes(options: argparse.Namespace) -> int:
+    """Print the table."""
+    print(aligned([("recipe", "paper", "what it is"), *((n, paper(f), line) for n, (f, line) in RECIPES.items())]))
+    return 0
+
+
+def paper(key: str) -> str:
+    """Who and when.
+
+    Example:
+        >>> paper("kingma2014"), paper("burda2016")
+        ('Kingma and Welling 2014', 'Burda et al. 2016')
+    """
+    if key not in PAPERS:
+        return key
+    authors = [name.split()[-1] for name in PAPERS[key][0].split(" and ")]
+    who = f"{authors[0]} et al." if len(authors) > 2 else " and ".join(authors)
+    return f"{who} {PAPERS[key][2]}"
+
+
+def datasets_parser() -> Made:
+    """The options of `datasets`."""
+    p = Parser(
+        "datasets", "List the built-in data sets, their licences, and where they are.", examples=("vaekit datasets",)
+    )
+    return p, datasets
+
+
+def datasets(options: argparse.Namespace) -> int:
+    """Print the table."""
+    rows = [("data set", "items", "shape", "labels", "here", "licence", "source")]
+    for row in vk.data.datasets():
+        shape, here = "x".join(map(str, row["shape"])), "yes" if row["available"] else "no"
+        rows.append(
+            (row["name"], f"{row['items']:,}", shape, row["labels"] or "-", here, row["licence"], row["source"])
+        )
+    print(aligned(rows))
+    return 0
+
+
+def citation_parser() -> Made:
+    """The options of `citation`."""
+    p = Parser(
+        "citation",
+        "Print the BibTeX of the papers that a run's model comes from.",
+        examples=("vaekit citation runs/demo",),
+    )
+    p.add_argument("run", metavar="RUN", help="A run's folder or a saved model's.")
+    add_imports(p)
+    return p, citation
+
+
+def citation(options: argparse.Namespace) -> int:
+    """Print it."""
+    print(load(options).citation())
+    return 0
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of text in columns.
+
+    Example:
+        >>> print(aligned([("a", "b"), ("ccc", "d")]))
+        a    b
+        ccc  d
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return "\n".join("  ".join(cell.ljust(w) for cell, w in zip(row, widths, strict=True)).rstrip() for row in rows)
+
+
+PARSERS = {"recipes": recipes_parser, "datasets": datasets_parser, "citation": citation_parser}

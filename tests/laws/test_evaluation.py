@@ -1,0 +1,140 @@
+"""Laws of evaluation: exactly K draws, the sign of an NLL, chunks that change nothing, gaps that count nothing."""
+
+from __future__ import annotations
+
+import math
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from vaekit import evaluation
+from vaekit.data.transforms import Standardize
+from vaekit.evaluation import bound_numbers, likelihood, log_likelihoods, nll_numbers
+from vaekit.maths import log_mean_exp, log_mean_exp_error
+from vaekit.models import VAE
+
+from .tables import RECIPES, RecipeRow, numbers, recipe_data
+
+DENSE = [row for row in RECIPES if row.name not in ("pca", "linear_autoencoder", "autoencoder")]
+
+
+def counted(model: Any, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The number of draws that each trace of a model holds."""
+    seen: list[int] = []
+    whole = type(model).traces
+
+    def traces(self: Any, *arguments: Any, **more: Any) -> Any:
+        for trace in whole(self, *arguments, **more):
+            seen.append(trace.log_w.shape[0])
+            assert len(trace.levels[-1][2]) == seen[-1]
+            yield trace
+
+    monkeypatch.setattr(type(model), "traces", traces)
+    return seen
+
+
+@pytest.mark.parametrize("k", [1, 10, 100, 150, 250])
+@pytest.mark.parametrize("row", [r for r in RECIPES if r.name in ("vae", "ladder_vae", "miwae")], ids=str)
+def test_exactly_k_draws(row: RecipeRow, k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """PEERS P1 (drew 100 for 10 and for 150) and S1 (divided by another number than was drawn)."""
+    model = row.make().model.eval()
+    x, y = recipe_data(row, model)
+    monkeypatch.setattr(likelihood, "CHUNK", 37 * x.numel())  # chunks that divide none of the K
+    seen = counted(model, monkeypatch)
+    log_likelihoods(model, x, y, k)
+    assert sum(seen) == k and max(seen) <= 37
+    seen.clear()
+    with torch.no_grad():
+        model.log_prob(x, samples=k, chunk=64)
+    assert sum(seen) == k
+
+
+@pytest.mark.parametrize("row", DENSE, ids=str)
+def test_the_estimate_is_the_log_mean_of_the_weights(row: RecipeRow) -> None:
+    model = row.make().model.eval()
+    x, y = recipe_data(row, model)
+    torch.manual_seed(0)
+    got, error, ess = log_likelihoods(model, x, y, 50)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        w = model.trace(x, y, samples=50).log_w.double().exp()
+    jacobian = model.log_jacobian(x)
+    torch.testing.assert_close(got, w.mean(0).log() + jacobian, rtol=1e-9, atol=1e-9)
+    torch.testing.assert_close(ess, w.sum(0).square() / w.square().sum(0), rtol=1e-9, atol=0)
+    torch.testing.assert_close(error, w.std(0) / w.mean(0) / 50**0.5, rtol=1e-9, atol=0)
+    assert bool((ess <= 50 + 1e-9).all()) and bool((ess >= 1 - 1e-9).all())
+
+
+def exact_model() -> tuple[VAE, Tensor, Tensor]:
+    """A ppca at its closed form, data and their exact log p(x), in float64."""
+    row = next(r for r in RECIPES if r.name == "ppca")
+    recipe = row.make()
+    model = recipe.model.double().eval()
+    x = numbers(1, 400, 6) @ numbers(2, 6, 6) + 1
+    recipe.start(model, x)
+    w, mean = model.likelihood.head.layer.weight.detach(), model.likelihood.head.layer.bias.detach()
+    covariance = w @ w.T + (2 * model.likelihood.scale.log_scale.detach()).exp() * torch.eye(6, dtype=torch.float64)
+    return model, x, torch.distributions.MultivariateNormal(mean, covariance).log_prob(x)
+
+
+def test_nll_is_minus_log_p_and_positive_for_a_wide_density() -> None:
+    """PEERS P2: +log p(x) under the name of NLL."""
+    model, x, exact = exact_model()
+    batches = [SimpleNamespace(x=part, y=None) for part in x.split(150)]  # the last is smaller: no mean of means
+    found = nll_numbers(model, batches, samples=7)
+    assert found["nll"] > 0 and exact.mean() < 0
+    assert found["nll"] == pytest.approx(-float(exact.mean()), abs=1e-9)  # float64; the weights are constant
+    assert found["nll_samples"] == 7 and found["nll_items"] == 400
+    assert found["ess"] == pytest.approx(7.0, abs=1e-6)  # every draw counts
+    assert found["nll_se"] == pytest.approx(float(exact.std()) / 20, rel=1e-9)
+    assert found["nll_mc_se"] == pytest.approx(0.0, abs=1e-9)
+
+
+def test_bound_is_distortion_and_rate_and_below_log_p() -> None:
+    model, x, exact = exact_model()
+    with torch.no_grad():
+        model.posterior.head.layer.bias.add_(0.3)
+    torch.manual_seed(0)
+    found = bound_numbers(model, [SimpleNamespace(x=part, y=None) for part in x.split(150)])
+    assert found["elbo"] == pytest.approx(-found["rate"] - found["distortion"], abs=1e-9)
+    assert found["elbo"] < float(exact.mean()) and found["items"] == 400
+    assert sum(found["kl_each"]) == pytest.approx(found["rate"], abs=1e-9)
+
+
+def test_units_of_the_user_add_the_jacobian_of_what_was_seen() -> None:
+    row = next(r for r in RECIPES if r.name == "miwae")
+    transform = Standardize((6,), per_feature=True)
+    model = row.make(transform=transform).model.eval()
+    raw = numbers(3, 40, 6).float() * torch.tensor([1.0, 2, 3, 4, 5, 6])
+    transform.before_fit(raw, {}, 40)
+    raw[:, 2] = float("nan")
+    raw[5] = float("nan")
+    x = model.to_model(raw)
+    torch.manual_seed(0)
+    user = model.log_prob(raw, samples=9)
+    torch.manual_seed(0)
+    with torch.no_grad():
+        own = log_mean_exp(model.trace(x, samples=9).log_w.double())
+    seen = transform.factor.double().log().expand(40, 6).masked_fill(raw.isnan(), 0.0).sum(1)
+    torch.testing.assert_close(user, own + seen, rtol=1e-6, atol=1e-6)  # float32 traces
+    torch.manual_seed(0)
+    assert torch.equal(user, log_likelihoods(model, x, None, 9)[0])
+
+
+def test_log_mean_exp_of_huge_weights_and_its_error() -> None:
+    log_w = torch.tensor([[1000.0, -1000.0], [1001.0, -1000.0]], dtype=torch.float64)
+    got = log_mean_exp(log_w)
+    want = torch.tensor([1000 + math.log((1 + math.e) / 2), -1000.0], dtype=torch.float64)
+    torch.testing.assert_close(got, want, rtol=1e-14, atol=0)
+    # over many repetitions the delta method's error is the estimate's own spread
+    torch.manual_seed(0)
+    repeated = 0.5 * torch.randn(400, 5000, dtype=torch.float64)  # (K, repetitions)
+    spread = float(log_mean_exp(repeated).std())
+    assert float(log_mean_exp_error(repeated).mean()) == pytest.approx(spread, rel=0.05)  # 1 / sqrt(2 * 5000) = 1 %
+
+
+def test_public_names() -> None:
+    assert {"bound_numbers", "log_likelihoods", "nll_numbers"} <= set(evaluation.__all__)

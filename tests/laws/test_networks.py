@@ -1,0 +1,84 @@
+"""Laws of networks: the exact shape, any leading axes, items apart, gradients everywhere."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from vaekit.networks import Head
+
+from .tables import CONTEXT, NETWORKS, numbers
+
+each = pytest.mark.parametrize("name", NETWORKS)
+
+
+def made(name: str) -> tuple[torch.nn.Module, tuple[int, ...], tuple[int, ...], bool]:
+    torch.manual_seed(0)
+    make, shape, out, leading = NETWORKS[name]
+    return make().double(), shape, out, leading
+
+
+@each
+def test_shape(name: str) -> None:
+    net, shape, out, _ = made(name)
+    got = net(numbers(1, 4, *shape), numbers(2, 4, CONTEXT))
+    # an MLP without layers passes its input and the context through
+    assert tuple(got.shape) == (4, *out)
+    assert tuple(net.features) == out
+
+
+@each
+def test_items_do_not_meet(name: str) -> None:
+    net, shape, _, _ = made(name)
+    x, y = numbers(1, 4, *shape), numbers(2, 4, CONTEXT)
+    alone = torch.cat([net(x[i : i + 1], y[i : i + 1]) for i in range(4)])
+    torch.testing.assert_close(net(x, y), alone, rtol=1e-10, atol=1e-10)  # float64, another order of summation
+
+
+@pytest.mark.parametrize("name", [name for name, row in NETWORKS.items() if row[3]])
+def test_draws_are_loops(name: str) -> None:
+    net, shape, _, _ = made(name)
+    x, y = numbers(1, 3, 4, *shape), numbers(2, 4, CONTEXT)  # the context is one row an item, for all draws
+    looped = torch.stack([net(row, y) for row in x])
+    torch.testing.assert_close(net(x, y), looped, rtol=1e-10, atol=1e-10)
+
+
+@each
+def test_context_matters_and_none_is_skipped(name: str) -> None:
+    net, shape, _, _ = made(name)
+    x, y = numbers(1, 4, *shape), numbers(2, 4, CONTEXT)
+    assert not torch.allclose(net(x, y), net(x, y + 1))
+    torch.testing.assert_close(net(x, None, y), net(x, y), rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("name", [name for name in NETWORKS if name != "MLP-empty"])
+def test_gradients_reach_every_parameter(name: str) -> None:
+    net, shape, _, _ = made(name)
+    # the residual branches end in zeros on purpose: a nudge makes every parameter felt
+    with torch.no_grad():
+        for p in net.parameters():
+            p.add_(0.01)
+    out = net(numbers(1, 4, *shape), numbers(2, 4, CONTEXT))
+    for (label, _), grad in zip(
+        net.named_parameters(), torch.autograd.grad(out.square().sum(), list(net.parameters())), strict=True
+    ):
+        assert bool((grad != 0).any()), label
+
+
+@pytest.mark.parametrize("features, shape", [((5,), (2, 3)), ((4, 6, 5), (6, 5)), ((4, 6, 5), (3, 6, 5)), ((4, 2, 2), (7,))])
+def test_head_starts_where_it_is_told(features: tuple[int, ...], shape: tuple[int, ...]) -> None:
+    head = Head(features, shape, 2).double()
+    x = numbers(1, 3, 4, *features)
+    out = head(x)
+    assert tuple(out.shape) == (2, 3, 4, *shape)
+    torch.testing.assert_close(out[:, 1], head(x[1]), rtol=1e-10, atol=1e-10)
+    other = head(torch.zeros(1, *features).double())[0, 0]
+    values = numbers(2, *shape)
+    head.start_at(1, values)
+    first, second = head(torch.zeros(1, *features).double())[:, 0]
+    torch.testing.assert_close(first, other, rtol=0, atol=0)  # the other parameter stays
+    if head.pictures:  # one number a channel: the mean over its pixels
+        planes = values.reshape(-1, *shape[-2:]).mean((1, 2), keepdim=True).expand(-1, *shape[-2:]).reshape(shape)
+        torch.testing.assert_close(second, planes, rtol=1e-12, atol=1e-12)
+    else:
+        torch.testing.assert_close(second, values, rtol=1e-12, atol=1e-12)
