@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vaekit.data import Dataset
 from vaekit.evaluation import bound_numbers, log_likelihoods, nll_numbers
+from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.training import Batch, Loader, binarize_tensor
 from vaekit.training.noise import forked
@@ -39,8 +40,15 @@ def loader(model: Model, dataset: Dataset, how: str | None, *, batch_size: int, 
 def prepared(
     model: Model, dataset: Dataset, how: str | None, *, batch_size: int, device: torch.device
 ) -> Iterator[Batch]:
-    """The batches of a dataset in order, in the model's units; shape and context are checked first."""
+    """The batches of a dataset in order, in the model's units; shape, context and missing values are checked first."""
     model.to_model(dataset.x[:1])
+    if not model.takes_missing and dataset.x.is_floating_point():
+        gaps = dataset.x.flatten(1).isnan().any(1).nonzero().flatten()
+        if len(gaps):
+            raise Mistake(
+                f"{len(gaps)} of {len(dataset)} items of {dataset.name!r} have missing values (NaN), the first is item "
+                f"{int(gaps[0])}, and this model takes none: fill or drop them, or train a recipe such as 'miwae'."
+            )
     return loader(model, dataset, how, batch_size=batch_size, device=device).in_order(batch_size)
 
 

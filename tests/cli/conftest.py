@@ -14,6 +14,7 @@ import pytest
 from PIL import Image
 
 from vaekit.cli import main
+from vaekit.report import write_report
 
 TINY = ("--set", "hidden=[16]", "--set", "latent_dim=2", "--epochs", "1")
 
@@ -38,6 +39,25 @@ def path_of_processes() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def no_reports() -> Iterator[None]:
+    """Runs get an empty report, since pages have tests of their own."""
+
+    def write(subject: Any, path: Path) -> Path:
+        path.write_text("<html></html>")
+        return path
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("vaekit.run.run.write_report", write)
+        yield
+
+
+@pytest.fixture
+def reports(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs get the report that they are to have."""
+    monkeypatch.setattr("vaekit.run.run.write_report", write_report)
+
+
 @pytest.fixture(scope="session")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with data, shared and not to be changed."""
@@ -56,7 +76,9 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def vaekit(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Any]]:
+def vaekit(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., Any]]:
     """Call `vaekit ...` in an empty folder: code, out, err."""
     monkeypatch.chdir(tmp_path)
 
@@ -105,7 +127,18 @@ def images_run(home: Path) -> Path:
 def table_run(home: Path) -> Path:
     """A finished VAE of a table with ids and labels."""
     return _made(
-        home, "table_run", "table.csv", "--recipe", "vae", "--id", "sample", "--labels", "site", "--drop", "remark", *TINY
+        home,
+        "table_run",
+        "table.csv",
+        "--recipe",
+        "vae",
+        "--id",
+        "sample",
+        "--labels",
+        "site",
+        "--drop",
+        "remark",
+        *TINY,
     )
 
 

@@ -11,10 +11,9 @@ from typing import Any
 
 import pytest
 
-import vaekit.cli.main
-from vaekit.cli.main import VERBS
+from vaekit.cli import entry
+from vaekit.cli.entry import VERBS
 from vaekit.cli.options import TRAINING
-from vaekit.cli.train import train as train_verb
 from vaekit.recipes import RECIPES
 from vaekit.training import Settings
 
@@ -50,8 +49,7 @@ def test_every_option_has_a_sentence(verb: str) -> None:
     parser, _ = module.PARSERS[verb]()
     for action in parser._actions:
         if action.dest != "help":
-            assert action.help and action.help[0].isupper() | action.help.startswith(("p(x", "auto", "fp32", "train,", "mean,"))
-            assert action.help.rstrip().endswith("."), (verb, action.dest)
+            assert len(action.help) > 12 and action.help.endswith("."), (verb, action.dest)
 
 
 def test_overview_and_version(vaekit: Callable[..., Any]) -> None:
@@ -95,7 +93,7 @@ def _verb_that(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
 
     parser = SimpleNamespace(read=lambda words: None)
     module = SimpleNamespace(PARSERS={"train": lambda: (parser, fail)})
-    monkeypatch.setattr(vaekit.cli.main, "importlib", SimpleNamespace(import_module=lambda name: module))
+    monkeypatch.setattr(entry, "importlib", SimpleNamespace(import_module=lambda name: module))
 
 
 def test_exit_codes(vaekit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -105,20 +103,14 @@ def test_exit_codes(vaekit: Callable[..., Any], monkeypatch: pytest.MonkeyPatch)
     _verb_that(monkeypatch, KeyboardInterrupt())
     assert (vaekit("train").code, vaekit("train").err) == (130, "vaekit: interrupted\n")
     _verb_that(monkeypatch, BrokenPipeError())
-    monkeypatch.setattr(vaekit_main(), "_silence", lambda: None)
+    monkeypatch.setattr(entry, "_silence", lambda: None)
     assert (vaekit("train").code, vaekit("train").err) == (0, "")
     _verb_that(monkeypatch, PermissionError(13, "Permission denied", "/somewhere"))
     assert vaekit("train").err == "vaekit: error: /somewhere: Permission denied.\n"
 
 
-def vaekit_main() -> Any:
-    return sys.modules["vaekit.cli.main"]
-
-
 def test_pipe_closed_early() -> None:
-    done = subprocess.run(
-        f"{sys.executable} -m vaekit train --help | true", shell=True, capture_output=True, text=True, executable="/bin/sh"
-    )
+    done = subprocess.run(f"{sys.executable} -m vaekit train --help | true", shell=True, capture_output=True, text=True)
     assert done.stderr == ""
 
 
@@ -126,13 +118,9 @@ def test_recipes(vaekit: Callable[..., Any]) -> None:
     lines = vaekit("recipes").out.splitlines()
     assert len(lines) == len(RECIPES) + 1
     assert "Kingma and Welling 2014" in next(line for line in lines if line.startswith("vae "))
-    assert all(not line.split()[1].endswith(tuple("0123456789")) for line in lines[1:]), "a paper's key is not in PAPERS"
+    assert not any(line.split()[1][-1].isdigit() for line in lines[1:]), "the key of a paper that PAPERS lacks"
 
 
 def test_datasets(vaekit: Callable[..., Any]) -> None:
     lines = vaekit("datasets").out.splitlines()
     assert lines[1].split()[:3] == ["digits", "1,797", "8x8"] and " yes " in lines[1]
-
-
-def test_train_is_what_the_table_calls() -> None:
-    assert train_verb.__module__ == "vaekit.cli.train"

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import torch
 
-WORDS = ("--recipe", "vae", "--set", "hidden=[16]", "--set", "latent_dim=2", "--steps", "300", "--batch-size", "20")
+WORDS = ("--recipe", "vae", "--set", "hidden=[16]", "--set", "latent_dim=2", "--steps", "150", "--batch-size", "20")
 
 
 def weights(folder: Path) -> bytes:
@@ -47,19 +47,23 @@ def started(home: Path, out: Path) -> subprocess.Popen[str]:
     raise AssertionError(process.communicate())
 
 
-def test_kill_and_resume(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path, tmp_path: Path, whole: bytes) -> None:
+def test_kill_and_resume(
+    vaekit: Callable[..., Any], refused: Callable[..., str], home: Path, tmp_path: Path, whole: bytes
+) -> None:
     process = started(home, tmp_path / "a")
     process.send_signal(signal.SIGKILL)
     process.communicate()
     assert process.returncode == -signal.SIGKILL
     at = json.loads((tmp_path / "a/checkpoint/latest.json").read_text())["step"]
-    assert 20 <= at < 300 and json.loads((tmp_path / "a/run.json").read_text())["status"] == "running"
+    assert 20 <= at < 150 and json.loads((tmp_path / "a/run.json").read_text())["status"] == "running"
     # what differs from the recorded options is refused, and an unfinished run is no run yet
-    assert "--steps was 300 when this run was started and is 400 now" in refused("train", "--resume", "--out", "a", "--steps", 400)
+    assert "--steps was 150 when this run was started and is 400 now" in refused(
+        "train", "--resume", "--out", "a", "--steps", 400
+    )
     assert "DATA was" in refused("train", "digits", "--resume", "--out", "a")
     assert "--resume" in refused("sample", "a", "--out", "x.npy")
     done = vaekit("train", "--resume", "--out", "a", "--json")
-    assert (done.code, json.loads(done.out)["steps"]) == (0, 300)
+    assert (done.code, json.loads(done.out)["steps"]) == (0, 150)
     assert weights(tmp_path / "a") == whole
     # finished: nothing to do, nothing changed
     before = {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")}
@@ -83,7 +87,9 @@ def test_terminate_and_resume(vaekit: Callable[..., Any], home: Path, tmp_path: 
     assert weights(tmp_path / "a") == whole
 
 
-def test_resume_without_a_run(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path, whole: bytes) -> None:
+def test_resume_without_a_run(
+    vaekit: Callable[..., Any], refused: Callable[..., str], home: Path, whole: bytes
+) -> None:
     assert "name it with --out" in refused("train", "--resume")
     assert "holds no run" in refused("train", "--resume", "--out", "nowhere")
     assert "as it was started" in refused("train", "--resume", "--overwrite", "--out", "nowhere")

@@ -40,12 +40,14 @@ def test_json_and_default_folder(vaekit: Callable[..., Any], home: Path) -> None
 
 def test_training_arguments_reach_the_run(vaekit: Callable[..., Any], home: Path) -> None:
     given = {
-        "steps": 3, "batch_size": 10, "accumulate": 2, "lr": 0.01, "lr_schedule": "constant", "warmup": 0.0, "clip": 1.0,
-        "skip": 50.0, "ema": 0.9, "early_stopping": 2, "monitor": "valid_elbo", "valid_every": 1, "save_every": 2,
+        "steps": 3, "batch_size": 10, "accumulate": 2, "lr": 0.01, "lr_schedule": "constant", "warmup": 0.0,
+        "clip": 1.0, "skip": 50.0, "ema": 0.9, "early_stopping": 2, "monitor": "valid_elbo", "valid_every": 1, "save_every": 2,
         "keep": "last", "precision": "fp32", "device": "cpu", "workers": 1, "seed": 5,
     }  # fmt: skip
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
-    assert vaekit("train", home / "images.npy", "--recipe", "vae", "--set", "hidden=[16]", *words, "--out", "a").code == 0
+    assert (
+        vaekit("train", home / "images.npy", "--recipe", "vae", "--set", "hidden=[16]", *words, "--out", "a").code == 0
+    )
     assert {name: record(Path("a"))["settings"][name] for name in given} == given
     # its record as the defaults of another run
     done = vaekit("train", home / "images.npy", "--config", "a/run.json", "--seed", 6, "--epochs", 1, "--out", "b")
@@ -100,14 +102,16 @@ def test_binarize_and_likelihood(vaekit: Callable[..., Any], home: Path) -> None
     assert numbers["bits_per_dim"] == pytest.approx(numbers["nll"] / (64 * np.log(2)))
 
 
-def test_own_recipe_and_import(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path, tmp_path: Path) -> None:
+def test_own_recipe_and_import(
+    vaekit: Callable[..., Any], refused: Callable[..., str], home: Path, tmp_path: Path
+) -> None:
     (tmp_path / "own_recipe.py").write_text(
         "import vaekit as vk\n"
-        "class MyNormal(vk.priors.Normal):\n    pass\n"
+        "class MyNormal(vk.priors.StandardNormal):\n    pass\n"
         "def mine(*, shape, latent_dim=3, transform=None, likelihood=None):\n"
-        "    plan = vk.recipes.vae(shape=shape, hidden=[8], latent_dim=latent_dim, transform=transform)\n"
+        "    plan = vk.recipes.vae(shape=shape, hidden=[8], latent_dim=latent_dim, likelihood=likelihood)\n"
         "    m = plan.model\n"
-        "    model = vk.VAE(MyNormal(latent_dim), m.posterior, m.likelihood, shape=m.shape, transform=transform)\n"
+        "    model = vk.VAE(MyNormal(latent_dim), m.posterior, m.likelihood, transform=transform)\n"
         "    return vk.Recipe(model, plan.objective)\n"
     )
     words = ("train", home / "images.npy", "--recipe", "own_recipe:mine", "--set", "latent_dim=4", "--epochs", 1)
@@ -131,12 +135,16 @@ def test_init_from(vaekit: Callable[..., Any], refused: Callable[..., str], home
 
 
 def test_tensorboard(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path) -> None:
-    assert vaekit("train", home / "images.npy", "--recipe", "vae", *TINY, "--log", "tensorboard", "--out", "a").code == 0
+    assert (
+        vaekit("train", home / "images.npy", "--recipe", "vae", *TINY, "--log", "tensorboard", "--out", "a").code == 0
+    )
     assert list(Path("a/tensorboard").glob("events*"))
     assert "wanted tensorboard" in refused("train", "digits", "--log", "paper")
 
 
-def test_gaps_go_to_a_recipe_that_takes_them(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path) -> None:
+def test_gaps_go_to_a_recipe_that_takes_them(
+    vaekit: Callable[..., Any], refused: Callable[..., str], home: Path
+) -> None:
     text = (home / "table.csv").read_text().splitlines()
     text[3] = "s002,,1.0,,Bonn,text"
     Path("gaps.csv").write_text("\n".join(text) + "\n")
@@ -146,6 +154,7 @@ def test_gaps_go_to_a_recipe_that_takes_them(vaekit: Callable[..., Any], refused
     assert json.loads(done.out)["recipe"] == "miwae"
 
 
+@pytest.mark.usefixtures("reports")
 def test_demo(vaekit: Callable[..., Any], refused: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("vaekit.cli.demo.EPOCHS", 1)
     monkeypatch.setattr("vaekit.cli.demo.HIDDEN", (16,))

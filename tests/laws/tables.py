@@ -17,7 +17,7 @@ from torch import distributions as td
 from torch.distributions import Distribution
 
 from vaekit import distributions as d
-from vaekit import likelihoods, networks, posteriors, priors
+from vaekit import likelihoods, networks, posteriors, priors, recipes
 from vaekit.data import Context
 from vaekit.data.transforms import Levels, Rescale, Standardize, Transform
 from vaekit.likelihoods import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale
@@ -75,7 +75,8 @@ DISTRIBUTIONS = [
            twin=lambda r: td.Independent(td.Bernoulli(logits=r[0]), 1)),
     Family("StraightThroughBernoulli", lambda r, e=1: d.StraightThroughBernoulli(r[0], e), "binary", extremes=LOGITS,
            twin=lambda r: td.Independent(td.Bernoulli(logits=r[0]), 1)),
-    Family("BinaryConcrete", lambda r, e=1: d.BinaryConcrete(r[0], TEMPERATURE, e), "unit", moments=False, pathwise=True,
+    Family("BinaryConcrete", lambda r, e=1: d.BinaryConcrete(r[0], TEMPERATURE, e), "unit", moments=False,
+           pathwise=True,
            twin=lambda r: td.Independent(td.RelaxedBernoulli(torch.tensor(TEMPERATURE).to(r), logits=r[0]), 1),
            extremes=LOGITS, mean_tolerance=1e-5),  # log_prob clamps the value at 1e-7: 3e-6 of the mass lies there
     Family("ContinuousBernoulli", lambda r, e=1: d.ContinuousBernoulli(3 * r[0], e), "unit",
@@ -164,13 +165,15 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
     "MLP-vector": (lambda: networks.MLP(5, [8, 6], context=CONTEXT), (5,), (6,), True),
     "MLP-picture": (lambda: networks.MLP((3, 5, 7), [8], context=CONTEXT, layer_norm=True), (3, 5, 7), (8,), True),
     "MLP-empty": (lambda: networks.MLP(5, [], context=CONTEXT), (5,), (8,), True),
-    "ConvEncoder-odd": (lambda: networks.ConvEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), True),
+    "ConvEncoder-odd": (
+        lambda: networks.ConvEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), True),
     "ConvEncoder-grey": (lambda: networks.ConvEncoder((6, 11), [4], width=8, context=CONTEXT), (6, 11), (8,), True),
     "ConvDecoder-odd": (lambda: networks.ConvDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
     "ConvDecoder-grey": (lambda: networks.ConvDecoder((6, 11), 5, [4], context=CONTEXT), (5,), (4, 6, 11), True),
     "ResidualEncoder-odd": (
         lambda: networks.ResidualEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), False),
-    "ResidualDecoder-odd": (lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
+    "ResidualDecoder-odd": (
+        lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -187,7 +190,7 @@ _TABLE = numbers(8, 50, 3) * torch.tensor([1.0, 20.0, 0.01]) + torch.tensor([5.0
 TRANSFORMS: dict[str, tuple[Callable[[], Transform], Tensor]] = {
     "Levels-bernoulli": (lambda: Levels(255.0).double(), torch.arange(256.0, dtype=torch.float64)[:, None]),
     "Levels-logistic": (lambda: Levels(255.0, low=-1.0).double(), torch.arange(256.0, dtype=torch.float64)[:, None]),
-    "Rescale": (lambda: Rescale(255.0).double(), 255 * torch.rand(50, 3, dtype=torch.float64)),
+    "Rescale": (lambda: Rescale(255.0).double(), 255 * numbers(7, 50, 3).sigmoid()),
     "Standardize": (lambda: _fitted(Standardize((3,)), _TABLE), _TABLE),
     "Standardize-per-feature": (lambda: _fitted(Standardize((3,), per_feature=True), _TABLE), _TABLE),
 }
@@ -209,8 +212,6 @@ class RecipeRow:
         return self.name
 
     def make(self, seed: int = 0, **more: Any) -> Any:
-        from vaekit import recipes
-
         torch.manual_seed(seed)
         return getattr(recipes, self.of or self.name)(shape=self.shape, **{**self.arguments, **more})
 

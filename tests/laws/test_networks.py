@@ -65,17 +65,20 @@ def test_gradients_reach_every_parameter(name: str) -> None:
         assert bool((grad != 0).any()), label
 
 
-@pytest.mark.parametrize("features, shape", [((5,), (2, 3)), ((4, 6, 5), (6, 5)), ((4, 6, 5), (3, 6, 5)), ((4, 2, 2), (7,))])
+@pytest.mark.parametrize(
+    "features, shape", [((5,), (2, 3)), ((4, 6, 5), (6, 5)), ((4, 6, 5), (3, 6, 5)), ((4, 2, 2), (7,))]
+)
 def test_head_starts_where_it_is_told(features: tuple[int, ...], shape: tuple[int, ...]) -> None:
     head = Head(features, shape, 2).double()
     x = numbers(1, 3, 4, *features)
-    out = head(x)
+    out = torch.stack(tuple(head(x)))  # a tensor for each parameter
     assert tuple(out.shape) == (2, 3, 4, *shape)
-    torch.testing.assert_close(out[:, 1], head(x[1]), rtol=1e-10, atol=1e-10)
-    other = head(torch.zeros(1, *features).double())[0, 0]
+    torch.testing.assert_close(out[:, 1], torch.stack(tuple(head(x[1]))), rtol=1e-10, atol=1e-10)
+    nothing = torch.zeros(1, *features).double()
+    other = head(nothing)[0][0]
     values = numbers(2, *shape)
     head.start_at(1, values)
-    first, second = head(torch.zeros(1, *features).double())[:, 0]
+    first, second = (parameter[0] for parameter in head(nothing))
     torch.testing.assert_close(first, other, rtol=0, atol=0)  # the other parameter stays
     if head.pictures:  # one number a channel: the mean over its pixels
         planes = values.reshape(-1, *shape[-2:]).mean((1, 2), keepdim=True).expand(-1, *shape[-2:]).reshape(shape)

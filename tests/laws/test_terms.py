@@ -85,8 +85,8 @@ def test_adding_a_term_leaves_the_others_gradient(name: str, other: str) -> None
     samples, parameters = max(a.samples, b.samples), list(model.parameters())
 
     def gradient(pick: Callable[[Trace], Tensor]) -> list[Tensor]:
-        found = torch.autograd.grad(pick(trace_of(model, x, samples)).mean() + 0 * sum(p.sum() for p in parameters), parameters)
-        return list(found)
+        loss = pick(trace_of(model, x, samples)).mean() + 0 * sum(p.sum() for p in parameters)
+        return list(torch.autograd.grad(loss, parameters))
 
     def noise(function: Callable[[], Tensor]) -> Tensor:  # the permutations of `shuffled` are drawn alike
         torch.manual_seed(3)
@@ -200,9 +200,7 @@ def test_the_shared_z_of_two_bounds_is_not_hooked() -> None:
         loss = term(model, trace_of(model, x, 8)).mean()
         return torch.cat([g.flatten() for g in torch.autograd.grad(loss, parameters)])
 
-    torch.testing.assert_close(
-        gradient(ELBO() + IWAE(8)), gradient(ELBO()) + gradient(IWAE(8)), rtol=1e-9, atol=1e-11
-    )
+    torch.testing.assert_close(gradient(ELBO() + IWAE(8)), gradient(ELBO()) + gradient(IWAE(8)), rtol=1e-9, atol=1e-11)
 
 
 def test_rsample_noise_is_the_posteriors_only_noise() -> None:

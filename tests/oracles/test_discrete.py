@@ -55,7 +55,7 @@ def enumerated(model: Any, x: Tensor) -> tuple[Tensor, Tensor]:
 
 def test_the_model_is_normalised() -> None:
     log_joint, log_q = enumerated(model_of("straight-through"), data())
-    assert float(log_joint.logsumexp(0).exp().sum()) == pytest.approx(1, abs=1e-12)  # over all pictures and states
+    assert log_joint.logsumexp(0).exp().sum().item() == pytest.approx(1, abs=1e-12)  # over all pictures and states
     torch.testing.assert_close(log_q.exp().sum(0), torch.ones(16).double(), rtol=0, atol=1e-12)
 
 

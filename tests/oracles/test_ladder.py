@@ -69,7 +69,7 @@ def marginal(model: Any) -> MultivariateNormal:
     mix = torch.cat([torch.cat([torch.eye(TOP).double(), torch.zeros(TOP, LOW).double()], 1),
                      torch.cat([a, s * torch.eye(LOW).double()], 1)])  # fmt: skip
     mean = b @ torch.cat([torch.zeros(TOP).double(), c]) + d
-    variance = float((2 * model.likelihood.scale.log_scale).exp())
+    variance = (2 * model.likelihood.scale.log_scale).exp().item()
     whole = b @ mix @ mix.T @ b.T + variance * torch.eye(X).double()
     return MultivariateNormal(mean, whole)
 

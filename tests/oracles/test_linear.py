@@ -52,7 +52,7 @@ def test_pca_is_scikit_learns(latents: int) -> None:
     covariance = torch.cov(codes.T).reshape(latents, latents)
     off = covariance - torch.diag(covariance.diagonal())
     assert float(off.abs().max()) < 1e-9  # and the codes are uncorrelated
-    scale = float(model.likelihood.scale.log_scale.exp() / model.transform.factor.flatten()[0])
+    scale = (model.likelihood.scale.log_scale.exp() / model.transform.factor.flatten()[0]).item()
     assert scale == pytest.approx(float(np.sqrt(((got - flat) ** 2).mean())), rel=1e-6)  # the error's root mean square
 
 
@@ -69,9 +69,7 @@ def test_the_linear_autoencoder_spans_the_principal_subspace(latents: int) -> No
     assert found < best * 1.001, found / best
     axes = model.likelihood.head.layer.weight.detach().double().numpy()
     angle = np.degrees(scipy.linalg.subspace_angles(axes, pca.components_.T)).max()
-    gap = pca.explained_variance_[latents - 1] / PCA(latents + 1).fit(flat).explained_variance_[latents]
-    # at 10 the next eigenvalue lies 22 % below; at 8 the gap is 6 % and the slope flat, so the angle says little there
-    assert angle < (5.0 if gap > 1.1 else 15.0), (angle, gap)
+    assert angle < 5.0, angle  # degrees; 0.2 was measured
     gram = axes.T @ axes
     off = np.abs(gram - np.diag(np.diag(gram))).max() / np.diag(gram).mean()
     assert off > 0.01, "its features need not be orthogonal, and are not"
@@ -82,7 +80,7 @@ def test_a_deep_autoencoder_with_one_latent_learns_items_by_heart() -> None:
     x = torch.randn(n, dims, generator=torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     recipe = recipes.autoencoder(shape=(dims,), latent_dim=1, hidden=[128, 128])
-    model = trained(recipe, x, steps=1500, lr=2e-3, batch_size=n)
+    model = trained(recipe, x, steps=800, lr=3e-3, batch_size=n)
     spread = float((x - x.mean(0)).square().sum(1).mean())
     learnt = float(errors(model, x).max())
     assert learnt < 0.01 * spread, (learnt, spread)  # one number tells six items of ten dimensions apart

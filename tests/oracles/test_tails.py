@@ -8,9 +8,10 @@ import pytest
 import scipy.integrate
 import torch
 
-from vaekit.distributions import Bernoulli, ContinuousBernoulli, DiscretizedLogistic
+from vaekit.distributions import Bernoulli, BinaryConcrete, ContinuousBernoulli, DiscretizedLogistic
 
 mpmath.mp.dps = 60
+pytestmark = pytest.mark.filterwarnings("ignore::scipy.integrate.IntegrationWarning")  # at float64 rounding
 
 
 def logistic_mass(x: float, loc: float, log_scale: float, levels: int) -> float:
@@ -57,7 +58,7 @@ def test_continuous_bernoulli_against_sixty_digits(logit: float) -> None:
     normaliser = mpmath.mpf(2) if logit == 0 else value / mpmath.tanh(value / 2)
     mean = mpmath.mpf("0.5") if logit == 0 else 1 / (1 - mpmath.exp(-value)) - 1 / value
     p = ContinuousBernoulli(torch.tensor([logit], dtype=torch.float64))
-    assert float(p.log_normaliser_each()) == pytest.approx(float(mpmath.log(normaliser)), abs=1e-10)  # the series' next term
+    assert float(p.log_normaliser_each()) == pytest.approx(float(mpmath.log(normaliser)), abs=1e-10)  # the next term
     assert float(p.mean) == pytest.approx(float(mean), abs=2e-9)  # l^3 / 720 at the seam
     for x in (0.0, 0.25, 1.0):
         want = mpmath.log(normaliser) + value * x - mpmath.log(1 + mpmath.exp(value))
@@ -92,3 +93,13 @@ def test_bernoulli_is_exact_in_its_logits(logit: float) -> None:
         assert score.item() == pytest.approx(float(want), abs=1e-13, rel=1e-13)
         slope = x - float(1 / (1 + mpmath.exp(-value)))
         assert torch.autograd.grad(score, raw)[0].item() == pytest.approx(slope, abs=1e-15)
+
+
+def test_concrete_log_prob_is_that_of_the_logit_with_its_jacobian() -> None:
+    logits, t = torch.linspace(-3, 3, 5, dtype=torch.float64), torch.tensor(0.6, dtype=torch.float64)
+    torch.manual_seed(0)
+    u = torch.distributions.relaxed_bernoulli.LogitRelaxedBernoulli(t, logits=logits).sample((50,))
+    x = u.sigmoid()
+    base = torch.distributions.relaxed_bernoulli.LogitRelaxedBernoulli(t, logits=logits).log_prob(u)
+    got = BinaryConcrete(logits, 0.6, 0).log_prob(x)
+    torch.testing.assert_close(got, base - x.log() - torch.log1p(-x), rtol=1e-9, atol=1e-9)

@@ -20,9 +20,7 @@ QUICK: dict[str, Any] = {"epochs": 2, "verbose": False, "device": "cpu"}
 
 
 def fit(data: Any, **given: Any) -> vk.Run:
-    arguments = {k: given.pop(k) for k in ("likelihood", "y") if k in given}
-    recipe = vk.recipe("vae", data, latent_dim=2, hidden=[8], **{k: v for k, v in arguments.items() if k != "y"})
-    return vk.fit(recipe, data, **{**QUICK, **given})
+    return vk.fit(vk.recipe("vae", data, latent_dim=2, hidden=[8]), data, **{**QUICK, **given})
 
 
 def test_arrays() -> None:
@@ -32,10 +30,12 @@ def test_arrays() -> None:
     with torch.no_grad():
         torch.testing.assert_close(torch.from_numpy(z), run.model.encode(TABLE).mean)
     assert np.array_equal(run.encode(), z)  # its own data
-    assert run.encode(TABLE, what="moments").shape == (40, 4) and np.array_equal(run.encode(TABLE, what="moments")[:, :2], z)
+    moments = run.encode(TABLE, what="moments")
+    assert moments.shape == (40, 4) and np.array_equal(moments[:, :2], z)
     x = run.decode(z, mean=True)
+    assert isinstance(x, np.ndarray)
     with torch.no_grad():
-        assert isinstance(x, np.ndarray) and np.allclose(x, run.model.decode(torch.from_numpy(z)).mean.numpy(), rtol=1e-5)
+        assert np.allclose(x, run.model.decode(torch.from_numpy(z)).mean.numpy(), rtol=1e-5)
     assert np.allclose(run.reconstruct(TABLE, mean=True), x, rtol=1e-5)
     score = run.score(TABLE, samples=8)
     assert score.shape == (40,) and np.array_equal(score, run.score(TABLE, samples=8))
@@ -53,15 +53,14 @@ def test_arrays() -> None:
 def test_tensors() -> None:
     run = fit(torch.from_numpy(TABLE))
     z = run.encode(torch.from_numpy(TABLE))
-    assert isinstance(z, torch.Tensor) and isinstance(run.decode(z), torch.Tensor) and isinstance(run.sample(2), torch.Tensor)
+    assert all(isinstance(value, torch.Tensor) for value in (z, run.decode(z), run.sample(2)))
     assert np.array_equal(fit(TABLE).encode(TABLE), z.numpy())  # the kind changes nothing
     assert isinstance(run.encode(TABLE), np.ndarray) and isinstance(run.score(torch.from_numpy(TABLE)), torch.Tensor)
 
 
 def test_frames_keep_their_index_and_columns() -> None:
-    frame = pd.DataFrame(TABLE, columns=["a", "b", "c"], index=[f"row {i}" for i in range(40)])
-    frame["name"] = "text"
-    run = vk.fit(vk.recipe("vae", frame.drop(columns="name"), latent_dim=2, hidden=[8]), frame.drop(columns="name"), **QUICK)
+    numbers = pd.DataFrame(TABLE, columns=["a", "b", "c"], index=[f"row {i}" for i in range(40)])
+    frame, run = numbers.assign(name="text"), fit(numbers)
     z = run.encode(frame)  # columns that are not modelled are left out
     assert list(z.columns) == ["z1", "z2"] and z.index.equals(frame.index)
     assert np.array_equal(z.to_numpy(), fit(TABLE).encode(TABLE))
@@ -73,7 +72,8 @@ def test_frames_keep_their_index_and_columns() -> None:
     score = run.score(frame)
     assert isinstance(score, pd.Series) and score.index.equals(frame.index)
     moments = run.encode(frame, what="moments")
-    assert list(moments.columns) == ["z1", "z2", "z1_sd", "z2_sd"] and bool((moments[["z1_sd", "z2_sd"]] > 0).all(axis=None))
+    assert list(moments.columns) == ["z1", "z2", "z1_sd", "z2_sd"]
+    assert bool((moments[["z1_sd", "z2_sd"]] > 0).all(axis=None))
 
 
 def test_pictures_keep_their_layout() -> None:
@@ -103,7 +103,8 @@ def test_folders_and_paths(tmp_path: Path) -> None:
     for name in ("a", "b"):
         (tmp_path / "pictures" / name).mkdir(parents=True)
         for i in range(10):
-            Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(tmp_path / f"pictures/{name}/{i}.png")
+            picture = Image.fromarray(random.integers(0, 256, (6, 6, 3), dtype=np.uint8))
+            picture.save(tmp_path / f"pictures/{name}/{i}.png")
     run = fit(str(tmp_path / "pictures"))
     assert run.encode().shape == (20, 2) and run.data is not None and run.data.index[0] == "a/0.png"
     assert run.reconstruct().shape == (20, 6, 6, 3) and run.record["data"]["source"] == str(tmp_path / "pictures")

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 __all__ = ["main"]
 
-from vaekit.cli.main import main
+from vaekit.cli.entry import main

@@ -41,6 +41,12 @@ def add_given(p: Parser) -> None:
     )  # fmt: skip
 
 
+def add_drawing(p: Parser) -> None:
+    """Whether items are drawn or means, and the seed."""
+    p.add_argument("--mean", action="store_true", help="Write the mean of p(x|z) for tables too, which else are drawn.")
+    p.add_argument("--seed", metavar="N", type=int, default=0, help="The seed of the draws (0).")
+
+
 def sample_parser() -> Made:
     """The options of `sample`."""
     p = base("sample", "Draw new items from the model.", (
@@ -48,6 +54,7 @@ def sample_parser() -> Made:
     ))  # fmt: skip
     p.add_argument("-n", metavar="N", type=int, default=64, help="How many (64).")
     add_given(p)
+    add_drawing(p)
     p.add_argument(
         "--temperature",
         metavar="T",
@@ -55,7 +62,6 @@ def sample_parser() -> Made:
         default=1.0,
         help="Scales the prior; below 1 is nearer its middle (1).",
     )
-    p.add_argument("--seed", metavar="N", type=int, default=0, help="The seed of the draws (0).")
     add_output(p, ITEMS)
     return p, sample
 
@@ -65,7 +71,9 @@ def sample(options: argparse.Namespace) -> int:
     if options.n < 1 or not options.temperature > 0:
         raise Mistake(f"got -n {options.n} and --temperature {options.temperature}: both have to be above 0.")
     out, run = output(options), load(options)
-    x = run.sample(options.n, context(options), temperature=options.temperature, seed=options.seed)
+    x = run.sample(
+        options.n, context(run, options), temperature=options.temperature, seed=options.seed, mean=options.mean or None
+    )
     return done(vk.data.write(out, in_range(run, x)), len(x))
 
 
@@ -86,7 +94,7 @@ def encode(options: argparse.Namespace) -> int:
     """Encode and write."""
     out, run = output(options, suffixes=(".csv", ".parquet", ".npy", ".npz")), load(options)
     data = items(run, options)
-    importlib.import_module("torch").manual_seed(options.seed)
+    seed(options)
     z = run.encode(data, what=options.what)
     name_of = importlib.import_module("vaekit.run.run").latent_names
     names = name_of(z.shape[1] // (2 if options.what == "moments" else 1))
@@ -99,6 +107,7 @@ def decode_parser() -> Made:
     p = base("decode", "Write the items of latents.", ("vaekit decode runs/demo latents.csv --out items.png",))
     p.add_argument("latents", metavar="LATENTS", help="A .npy array (items, latents), or a .csv as `encode` writes it.")
     add_given(p)
+    add_drawing(p)
     add_output(p, ITEMS)
     return p, decode
 
@@ -107,7 +116,8 @@ def decode(options: argparse.Namespace) -> int:
     """Decode and write."""
     out, run = output(options), load(options)
     z, index = read_latents(options.latents, run)
-    x = in_range(run, run.decode(z, context(options)))
+    seed(options)
+    x = in_range(run, run.decode(z, context(run, options), mean=options.mean or None))
     return done(vk.data.write(out, x, dataset=shell(run, x, index)), len(x))
 
 
@@ -116,6 +126,7 @@ def reconstruct_parser() -> Made:
     p = base("reconstruct", "Write items as the model makes them again, each with its id, index or file name.", (
         "vaekit reconstruct runs/demo digits --out again.npy", "vaekit reconstruct runs/faces photos/ --out again/",
     ), data="A built-in name, or the path of the items.")  # fmt: skip
+    add_drawing(p)
     add_output(p, ITEMS)
     return p, reconstruct
 
@@ -124,7 +135,8 @@ def reconstruct(options: argparse.Namespace) -> int:
     """Reconstruct and write."""
     out, run = output(options), load(options)
     data = items(run, options)
-    x = run.reconstruct(data)
+    seed(options)
+    x = run.reconstruct(data, mean=options.mean or None)
     return done(vk.data.write(out, x, dataset=data), len(x))
 
 
@@ -154,13 +166,20 @@ def interpolate(options: argparse.Namespace) -> int:
     out, run = output(options), load(options)
     data = items(run, options)
     z, y = walk(run, data, options.start, options.end, options.steps)
-    x = run.decode(z, context(options) or y)
+    x = run.decode(z, context(run, options) or y, mean=True)
     return done(vk.data.write(out, in_range(run, x)), len(x))
 
 
-def context(options: argparse.Namespace) -> dict[str, Any] | None:
+def context(run: Any, options: argparse.Namespace) -> dict[str, Any] | None:
     """--given as one row of context."""
+    if options.given and run.model.context is None:
+        raise Mistake(f"the model in {options.run} is conditioned on nothing: leave --given out.")
     return dict(options.given) if options.given else None
+
+
+def seed(options: argparse.Namespace) -> None:
+    """Let what is drawn hang on --seed alone."""
+    importlib.import_module("torch").manual_seed(options.seed)
 
 
 def in_range(run: Any, x: Any) -> Any:

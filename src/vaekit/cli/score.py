@@ -21,7 +21,7 @@ def parser() -> tuple[Parser, Callable[[argparse.Namespace], int]]:
     p = Parser(
         "score", "Write for each item its negative log-likelihood in nats (nll), how far that is above the median of "
         "all (anomaly, high is strange), and whether it is among the most strange (is_anomaly).",
-        examples=("vaekit score runs/demo digits --out scores.csv", "vaekit score a b.csv --contamination .01 --out c.csv"),
+        examples=("vaekit score runs/demo digits --out scores.csv", "vaekit score a b.npy --out c.npz"),
     )  # fmt: skip
     p.add_argument("run", metavar="RUN", help="A run's folder or a saved model's.")
     p.add_argument("data", metavar="DATA", help="A built-in name, or the path of the items.")

@@ -118,7 +118,7 @@ class StraightThroughBernoulli(Bernoulli):
 class BinaryConcrete(Bernoulli):
     """Bernoulli with relaxed samples in (0, 1) (Maddison, Mnih and Teh 2017, arXiv:1611.00712).
 
-    `log_prob` is the density of the relaxed value, which `sample` draws; KL, mean and mode are those of the 0/1 variable.
+    `log_prob` is the density of the relaxed value, which `sample` draws; KL, mean and mode are the 0/1 variable's.
 
     Args:
         logits: (*batch, *event).

@@ -30,4 +30,4 @@ def linear_autoencoder(
         shape, latent_size(shape, latent_dim), networks=Dense(()), posterior=Point,
         likelihood=Gaussian(scale=FixedScale(1.0)), transform=transform,
     )  # fmt: skip
-    return Recipe(model, Reconstruction(), defaults={"lr": 5e-3})
+    return Recipe(model, Reconstruction(), defaults={"lr": 1e-2, "batch_size": 256, "steps": 2000})

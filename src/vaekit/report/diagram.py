@@ -73,12 +73,11 @@ class Drawing:
         )
 
 
-def diagram(model: Model, *, named: bool = True) -> str:
-    """The model as inline SVG; named=False leaves the names of the context's fields out."""
+def diagram(model: Model) -> str:
+    """The model as inline SVG."""
     any_model: Any = model
     draw = Drawing()
-    fields = {} if model.context is None else model.context.widths
-    context = ", ".join(fields) if named else f"{len(fields)} field{'s' * (len(fields) != 1)}"
+    context = "" if model.context is None else ", ".join(model.context.widths)
 
     def network(what: str, net: nn.Module, reads: tuple[str, ...]) -> None:
         draw.add(f"{what}: {_kind(net, what)}", _size(net), "net")

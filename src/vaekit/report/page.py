@@ -15,7 +15,7 @@ from vaekit.report.reading import latent_count
 from vaekit.report.style import BRIEF
 from vaekit.report.subject import Subject
 from vaekit.report.summary import numbers
-from vaekit.report.words import TITLES, caption, lead
+from vaekit.report.words import TITLES, caption, lead, title_of
 from vaekit.storage import write_atomically
 
 HALVES = ("samples", "latent", "manifold", "traversals", "rates", "model")
@@ -34,12 +34,15 @@ def render(subject: Subject, brief: bool = False) -> str:
     title = f"{subject.record['recipe']} on {subject.record['data']['name']}"
     parts = {name: _part(subject, name) for name in TITLES}
     there = {name: content for name, content in parts.items() if content}
-    links = "".join(f'<li><a href="#{name}">{TITLES[name]}</a></li>' for name in there)
+    links = "".join(f'<li><a href="#{name}">{title_of(subject, name)}</a></li>' for name in there)
     body = [
         f"<header>\n<h1>{escape(title)}</h1>\n{lead(subject)}",
         "" if subject.data is not None else _left_out(),
         f'<nav aria-label="Sections"><ul>{links}</ul></nav>\n</header>\n',
-        *(section(name, TITLES[name], content, half=_is_half(name, content)) for name, content in there.items()),
+        *(
+            section(name, title_of(subject, name), content, half=_is_half(name, content))
+            for name, content in there.items()
+        ),
         f"<footer>Made by vaekit {escape(subject.record.get('vaekit', ''))}. "
         "This page loads nothing from elsewhere.</footer>\n",
     ]
@@ -61,7 +64,7 @@ def _part(subject: Subject, name: str) -> str:
     if name == "numbers":
         return _numbers(subject)
     if name == "model":
-        return f"<figure>{diagram(subject.model, named=subject.data is not None)}</figure>\n"
+        return f"<figure>{diagram(subject.model)}</figure>\n"
     if name == "settings":
         return _settings(subject)
     if name == "cite":
@@ -120,7 +123,7 @@ def _left_out() -> str:
 def _settings(subject: Subject) -> str:
     record = subject.record
     shown = ("name", "source", "kind", "shape", "dtype", "items", "layout", "columns", "condition")
-    hidden = ("source", "condition") if subject.data is None else ()
+    hidden = ("source",) if subject.data is None else ()
     data = {k: record["data"].get(k) for k in shown if k not in hidden} | {"binarised": record.get("binarization")}
     split = record.get("split") or {}
     made = {name: record.get(name) for name in ("objective", "likelihood", "parameters")}

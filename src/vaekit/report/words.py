@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["TITLES", "caption", "lead"]
+__all__ = ["TITLES", "caption", "lead", "title_of"]
 
 import math
 from typing import Any
@@ -27,6 +27,11 @@ TITLES = {
     "settings": "All settings",
     "cite": "How to cite",
 }
+
+
+def title_of(subject: Subject, name: str) -> str:
+    """The title of a section."""
+    return "What the latents do" if name == "manifold" and len(subject.model.shape) == 1 else TITLES[name]
 
 
 def lead(subject: Subject) -> str:

@@ -6,7 +6,6 @@ __all__ = ["fit"]
 
 import copy
 import dataclasses
-import shutil
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from vaekit.messages import ArgumentMistake, Mistake
 from vaekit.objectives import Game, Recipe, Term
 from vaekit.recipes.choose import binarization
 from vaekit.recipes.choose import recipe as choose
+from vaekit.run.folder import claim
 from vaekit.run.record import describe
 from vaekit.run.run import Run, load_run
 from vaekit.storage import read_json, write_json
@@ -117,7 +117,7 @@ def fit(
         record["command"] = origin.get("command")
         record["data"] |= {k: v for k, v in origin.items() if k != "command"}
     if folder is not None:
-        _claim(folder, resume=resume, overwrite=overwrite)
+        claim(folder, resume=resume, overwrite=overwrite)
         write_json(folder / "run.json", record)
     _announce(verbose, record, dataset, device)
     train, held = _loaders(plan, dataset, data, valid, settings, device, how, change, wide)
@@ -238,20 +238,6 @@ def _start_from(plan: Recipe, source: str | Path) -> Recipe:
         why = str(error).splitlines()[-1].strip()
         raise Mistake(f"the model in {source} has other shapes than this recipe's: {why}") from error
     return dataclasses.replace(plan, start=lambda model, x: model.load_state_dict(from_model.state_dict()))
-
-
-def _claim(folder: Path, *, resume: bool, overwrite: bool) -> None:
-    """Make the folder ours; what is there is deleted only where overwrite says so."""
-    if folder.exists() and not folder.is_dir():
-        raise Mistake(f"{folder} is a file: give another --out.")
-    if folder.exists() and any(folder.iterdir()) and not resume:
-        if not overwrite:
-            raise Mistake(
-                f"{folder} exists already: give --resume to go on, --overwrite to delete it, or another --out."
-            )
-        if not (folder / "run.json").exists():
-            raise Mistake(f"{folder} holds files that are no run: they are not deleted; give another --out.")
-        shutil.rmtree(folder)
 
 
 def _loaders(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["centred", "describe", "parts_of"]
+__all__ = ["centred", "describe", "parts_of", "reread"]
 
 import dataclasses
 import platform
@@ -13,7 +13,8 @@ import numpy
 import torch
 from torch import nn
 
-from vaekit.data import Dataset, split
+from vaekit.data import Dataset, join, read, split
+from vaekit.messages import Mistake
 from vaekit.objectives import Recipe
 from vaekit.part import Part
 from vaekit.storage import SCHEMA
@@ -88,3 +89,18 @@ def words(value: Any) -> Any:
         inner = ", ".join(f"{k}={words(v)}" for k, v in value.arguments.items() if v is not None and k != "net")
         return f"{type(value).__name__}({inner})"
     return type(value).__name__ if isinstance(value, nn.Module) else str(value)
+
+
+def reread(source: Any, record: Mapping[str, Any], *, required: bool) -> Dataset | None:
+    """The dataset of a run with its parts, read again; None where it is gone or has changed."""
+    known = record["data"]
+    sources = {"train": source, **known.get("held_out", {})}
+    try:
+        pieces = {part: centred(read(where, **known["read"]), known.get("crop")) for part, where in sources.items()}
+        found = pieces.pop("train")
+        found = join(found, **pieces) if pieces else found
+    except Mistake:
+        if required:
+            raise
+        return None  # moved or changed since: what needs it will say so
+    return parts_of(found, record) if len(found) == record["data"]["items"] else None

@@ -12,12 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from vaekit.data import Dataset, frame_like, join, read, restore
+from vaekit.data import Dataset, frame_like, read, restore
 from vaekit.measure import measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.report import Plots, Subject, render, table, write_report
-from vaekit.run.record import centred, parts_of
+from vaekit.run.record import centred, reread
 from vaekit.storage import load_model, read_json, save_model, write_json
 from vaekit.training.history import read_rows, write_rows
 from vaekit.training.noise import forked
@@ -95,6 +95,8 @@ class Run:
         more: dict[str, Any] = {"columns": known["columns"]} if known.get("columns") and frame else {}
         if isinstance(data, (str, Path)) and Path(data).is_dir():
             more["size"] = known["read"].get("size") if known.get("crop") else tuple(self.model.shape[-2:])
+        if isinstance(data, np.ndarray) and data.ndim == 4 and known["read"].get("layout") and "layout" not in how:
+            more["layout"] = known["read"]["layout"]
         condition = y if y is not None else (known.get("condition") if isinstance(data, (str, Path)) or frame else None)
         return centred(read(data, condition=condition, **more, **how), known.get("crop") if "size" in more else None)
 
@@ -138,7 +140,7 @@ class Run:
     @torch.no_grad()
     def decode(self, z: Any, y: Any = None, *, mean: bool | None = None) -> Any:
         """Items from latents, in the user's units; latents as array, tensor or DataFrame."""
-        tensor = torch.as_tensor(np.asarray(z, dtype=np.float32), device=self.device)
+        tensor = torch.as_tensor(z if isinstance(z, Tensor) else np.array(z, dtype=np.float32), device=self.device)
         if tensor.ndim != 2:
             raise Mistake(f"got latents of shape {tuple(tensor.shape)} and wanted (items, latents).")
         like = next(self.model.parameters())
@@ -294,19 +296,5 @@ def load_run(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = No
     run = Run(model, record, read_rows(folder / "history.jsonl"), dir=folder)
     source = record["data"].get("source") if data is None else data
     if source is not None:
-        run.data = _reread(source, record, required=data is not None)
+        run.data = reread(source, record, required=data is not None)
     return run
-
-
-def _reread(source: Any, record: dict[str, Any], *, required: bool) -> Dataset | None:
-    known = record["data"]
-    sources = {"train": source, **known.get("held_out", {})}
-    try:
-        pieces = {part: centred(read(where, **known["read"]), known.get("crop")) for part, where in sources.items()}
-        found = pieces.pop("train")
-        found = join(found, **pieces) if pieces else found
-    except Mistake:
-        if required:
-            raise
-        return None  # moved or changed since: what needs it will say so
-    return parts_of(found, record) if len(found) == record["data"]["items"] else None

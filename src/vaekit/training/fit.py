@@ -210,8 +210,7 @@ class Fitter:
             **self._means(),
         }
         row["epoch"] = int(row["epoch"]) if row["epoch"] == int(row["epoch"]) else round(row["epoch"], 3)
-        self._sums.zero_()
-        self._seen = 0
+        self._sums, self._seen = torch.zeros_like(self._sums), 0
         last = self.at == self.total or self.stopping
         if self.valid is not None and (last or self.epoch % self.settings.valid_every == 0):
             row |= self._validate()

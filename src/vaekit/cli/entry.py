@@ -66,7 +66,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return error.code if isinstance(error.code, int) else 0
     except Exception:
         traceback.print_exc()
-        return _say("this is a fault of vaekit's: please report it with the lines above.", 1)
+        return _say("this should not happen: if the lines above are not from parts of your own, please report them.", 1)
 
 
 def _dispatch(words: list[str]) -> int:
