@@ -37,10 +37,10 @@ def test_given(
     vaekit: Callable[..., Any], refused: Callable[..., str], conditional_run: Path, images_run: Path
 ) -> None:
     words = ("sample", conditional_run, "-n", 4, "--out", "x.npy")
-    assert "'Bonn'" in refused(*words, "--given", "site=Bohn") or "Bohn" in refused(*words, "--given", "site=Bohn")
+    assert "'Bohn'" in refused(*words, "--given", "site=Bohn")
     assert "site" in refused(*words)
     assert "did you mean 'site'?" in refused(*words, "--given", "sit=Ulm")
-    assert refused("sample", images_run, "--given", "site=Ulm", "--out", "x.npy")
+    assert "conditioned on nothing" in refused("sample", images_run, "--given", "site=Ulm", "--out", "x.npy")
     assert not Path("x.npy").exists()
     for site in ("Bonn", "Ulm"):
         assert vaekit(*words[:-1], f"{site}.npy", "--given", f"site={site}").code == 0
@@ -86,7 +86,7 @@ def test_decode(
     assert "does not exist" in refused("decode", images_run, "none.npy", "--out", "y.npy")
     assert "wanted z1" in refused("decode", images_run, home / "table.csv", "--out", "y.npy")
     np.save("narrow.npy", np.zeros((3, 5), dtype=np.float32))
-    assert "5" in refused("decode", images_run, "narrow.npy", "--out", "y.npy")
+    assert "(3, 5) and the model wants (items, 2)" in refused("decode", images_run, "narrow.npy", "--out", "y.npy")
     Path("short.npy").write_bytes(Path("z.npy").read_bytes()[:50])
     assert "short.npy" in refused("decode", images_run, "short.npy", "--out", "y.npy")
 
@@ -111,7 +111,6 @@ def test_interpolate(
     assert x.shape == (5, 6, 6)
     np.testing.assert_allclose(x[[0, 4]], run.decode(z), rtol=1e-4, atol=1e-5)
     np.testing.assert_allclose(x[2], run.decode(z.mean(0, keepdims=True))[0], rtol=1e-4, atol=1e-5)
-    assert "from 0 to 59" in refused(*words[:5], "60", "--to", 8, "--out", "y.npy") or True
     assert "from 0 to 59" in refused(
         "interpolate", images_run, home / "images.npy", "--from", 60, "--to", 1, "--out", "y.npy"
     )

@@ -62,6 +62,12 @@ def test_kill_and_resume(
     )
     assert "DATA was" in refused("train", "digits", "--resume", "--out", "a")
     assert "--resume" in refused("sample", "a", "--out", "x.npy")
+    record = json.loads((tmp_path / "a/run.json").read_text())
+    (tmp_path / "a/run.json").write_text(json.dumps({**record, "data": {**record["data"], "items": 61}}))
+    assert "held 61 items of (6, 6) when this run was started and holds 60" in refused(
+        "train", "--resume", "--out", "a"
+    )
+    (tmp_path / "a/run.json").write_text(json.dumps(record))
     done = vaekit("train", "--resume", "--out", "a", "--json")
     assert (done.code, json.loads(done.out)["steps"]) == (0, 150)
     assert weights(tmp_path / "a") == whole

@@ -41,8 +41,8 @@ def test_json_and_default_folder(vaekit: Callable[..., Any], home: Path) -> None
 def test_training_arguments_reach_the_run(vaekit: Callable[..., Any], home: Path) -> None:
     given = {
         "steps": 3, "batch_size": 10, "accumulate": 2, "lr": 0.01, "lr_schedule": "constant", "warmup": 0.0,
-        "clip": 1.0, "skip": 50.0, "ema": 0.9, "early_stopping": 2, "monitor": "valid_elbo", "valid_every": 1, "save_every": 2,
-        "keep": "last", "precision": "fp32", "device": "cpu", "workers": 1, "seed": 5,
+        "clip": 1.0, "skip": 50.0, "ema": 0.9, "early_stopping": 2, "monitor": "valid_elbo", "valid_every": 1,
+        "save_every": 2, "keep": "last", "precision": "fp32", "device": "cpu", "workers": 1, "seed": 5,
     }  # fmt: skip
     words = [word for name, value in given.items() for word in (f"--{name.replace('_', '-')}", value)]
     assert (

@@ -47,6 +47,11 @@ def test_scores_are_their_definitions() -> None:
     px = model.likelihood(z)
     log_px = normal(px.loc, px.scale).log_prob(x).sum(-1)
     torch.testing.assert_close(trace.log_w, log_px + log_p - log_q, rtol=1e-10, atol=1e-10)
+    parameters = list(model.parameters())  # and so are their gradients, through z and through the densities
+    got = torch.autograd.grad(trace.log_w.sum(), parameters, retain_graph=True)
+    want = torch.autograd.grad((log_px + log_p - log_q).sum(), parameters, retain_graph=True)
+    for one, other in zip(got, want, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-9, atol=1e-9)
     exact = torch.distributions.kl_divergence(q, normal(torch.zeros(2).double(), 1.0))
     torch.testing.assert_close(trace.kl_each, exact, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(trace.kl, exact.sum(-1), rtol=1e-10, atol=1e-10)

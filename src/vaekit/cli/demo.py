@@ -39,7 +39,10 @@ def demo(options: argparse.Namespace) -> int:
     data = vk.data.read("digits", labels="digit")
     plan = vk.recipe("vae", data, latent_dim=LATENTS, hidden=list(HIDDEN))
     origin = {"source": "digits", "read": {"labels": "digit"}, "command": None}
-    run = vk.fit(plan, data, epochs=EPOCHS, seed=0, out=folder, overwrite=options.overwrite, origin=origin)
+    try:
+        run = vk.fit(plan, data, epochs=EPOCHS, seed=0, out=folder, overwrite=options.overwrite, origin=origin)
+    except KeyboardInterrupt as error:
+        raise KeyboardInterrupt("interrupted; start anew with `vaekit demo --overwrite`") from error
     show(run.metrics, run.record, as_json=False)
     print(f"the report is in {folder / 'report.html'}; what else there is: vaekit --help", file=sys.stderr)
     if options.open:

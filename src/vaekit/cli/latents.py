@@ -13,8 +13,22 @@ from vaekit.messages import Mistake
 LATENT = re.compile(r"z\d+")
 
 
-def read_latents(name: str, run: Any) -> tuple[Any, Any]:
-    """The latents of a file as an array or, where the run's items are rows of a table, a DataFrame; and their index."""
+def read_latents(name: str, run: Any, y: Any) -> tuple[Any, Any]:
+    """The latents of a file as an array or, where the run's items are rows of a table, a DataFrame; and their index.
+
+    Args:
+        y: the context that they will be decoded with, or None.
+    """
+    z, index = _read(name, run)
+    model = run.model
+    drawn = model.prior_sample(1, model.to_context(y, 1), 1.0)
+    width = sum(part.flatten(1).shape[1] for part in (drawn if isinstance(drawn, tuple) else (drawn,)))
+    if z.ndim != 2 or z.shape[1] != width:
+        raise Mistake(f"{name} holds latents of shape {tuple(z.shape)} and the model wants (items, {width}).")
+    return z, index
+
+
+def _read(name: str, run: Any) -> tuple[Any, Any]:
     import numpy as np
 
     path = Path(name).expanduser()
@@ -45,11 +59,12 @@ def read_latents(name: str, run: Any) -> tuple[Any, Any]:
     return (z if run.record["data"]["columns"] is not None else z.to_numpy()), frame.index
 
 
-def walk(run: Any, data: Any, start: str, end: str, steps: int) -> tuple[Any, Any]:
+def walk(run: Any, data: Any, start: str, end: str, steps: int, *, given: bool) -> tuple[Any, Any]:
     """Latents (steps, latents) from one item's posterior mean to another's, and the context where it is the same.
 
     Args:
         start, end: an id, a file name, or a row number.
+        given: whether another context is given for the way.
     """
     import numpy as np
 
@@ -58,7 +73,7 @@ def walk(run: Any, data: Any, start: str, end: str, steps: int) -> tuple[Any, An
     share = np.linspace(0.0, 1.0, steps)[:, None]
     z = (1 - share) * ends[0] + share * ends[1]  # (steps, latents)
     context = {}
-    for name, values in pair.context.items():
+    for name, values in pair.context.items() if not given else ():
         if not np.array_equal(values[0], values[1]):
             raise Mistake(
                 f"the two items differ in {name!r} ({values[0]} and {values[1]}): say --given {name}=... for the way."

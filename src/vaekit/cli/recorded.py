@@ -36,11 +36,11 @@ def _record(path: Path) -> dict[str, Any]:
     return record
 
 
-def resumed(options: argparse.Namespace) -> str:
+def resumed(options: argparse.Namespace) -> dict[str, Any] | None:
     """Put the options of the run in --out in place of those not given.
 
     Returns:
-        "new" where there is no run yet, "going" where it goes on, "finished" where there is nothing left to do.
+        the run's record, whose status is "finished" where there is nothing left to do; None where there is no run yet.
     """
     if options.out is None:
         raise Mistake("--resume goes on with the run in a folder: name it with --out.")
@@ -50,12 +50,12 @@ def resumed(options: argparse.Namespace) -> str:
             raise Mistake(f"{folder} holds files that are no run: give the folder of the run to go on with as --out.")
         if options.data is None:
             raise Mistake(f"{folder} holds no run to go on with: give its folder as --out, or DATA to start one.")
-        return "new"
+        return None
     record = _record(folder / "run.json")
     command = record.get("command")
     if record.get("status") == "finished":
         options.imports = options.imports or (command or {}).get("imports")
-        return "finished"
+        return record
     if not isinstance(command, dict):
         raise Mistake(f"{folder} was not started by `vaekit train`: go on with vk.fit(..., out=..., resume=True).")
     wanted = command_of(options)
@@ -70,7 +70,7 @@ def resumed(options: argparse.Namespace) -> str:
             )
     for name, value in {**command, **{k: wanted[k] for k in MAY_CHANGE if k in wanted}}.items():
         setattr(options, name, list(value.items()) if name == "set" else value)
-    return "going"
+    return record
 
 
 def configure(options: argparse.Namespace) -> None:

@@ -86,9 +86,9 @@ def train(options: argparse.Namespace) -> int:
         raise Mistake("--resume goes on with a run as it was started: leave --overwrite and --config out.")
     if options.config is not None:
         configure(options)
-    state = resumed(options) if options.resume else "new"
+    record = resumed(options) if options.resume else None
     import_all(options.imports)
-    if state == "finished":
+    if record is not None and record.get("status") == "finished":
         return close(vk.load_run(options.out), options, f"{options.out} holds a finished run: nothing to do")
     if options.data is None:
         raise Mistake(
@@ -99,7 +99,9 @@ def train(options: argparse.Namespace) -> int:
             setattr(options, name, locate(getattr(options, name)))
     check_folder(options)
     material = read_material(options)
-    run = fit(options, material, find_recipe(options, material.data), resume=state == "going")
+    if record is not None:
+        check_same(material, record["data"], options)
+    run = fit(options, material, find_recipe(options, material.data), resume=record is not None)
     return close(run, options)
 
 
@@ -109,6 +111,16 @@ def check_folder(options: argparse.Namespace) -> None:
     if folder is not None and folder.is_dir() and any(folder.iterdir()) and not (options.resume or options.overwrite):
         raise Mistake(
             f"{folder} exists already: add --resume to go on, --overwrite to delete it, or give another --out."
+        )
+
+
+def check_same(material: Material, known: dict[str, Any], options: argparse.Namespace) -> None:
+    """Refuse to go on with data that have changed."""
+    items = sum(map(len, (material.data, *material.held_out.values())))
+    if (items, list(material.data.shape)) != (known["items"], known["shape"]):
+        raise Mistake(
+            f"{options.data} held {known['items']:,} items of {tuple(known['shape'])} when this run was started and holds "
+            f"{items:,} of {material.data.shape} now: put the data back, or start another run."
         )
 
 

@@ -85,7 +85,7 @@ def latents(subject: Subject, dataset: Dataset) -> Tensor:
     """The posterior means, (N, D) float64 on the CPU; the levels of a hierarchy side by side."""
     with quiet(subject):
         parts = [side_by_side(subject.model._posterior(b.x, b.y).mean) for b in batches(subject, dataset)]
-    return torch.cat(parts).double().cpu()
+    return torch.cat(parts).cpu().double()
 
 
 def side_by_side(z: Any) -> Tensor:
