@@ -5,9 +5,11 @@ from __future__ import annotations
 __all__ = ["PARSERS", "demo"]
 
 import argparse
+import importlib
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import vaekit as vk
 from vaekit.cli.parser import Parser
@@ -39,10 +41,15 @@ def demo(options: argparse.Namespace) -> int:
     data = vk.data.read("digits", labels="digit")
     plan = vk.recipe("vae", data, latent_dim=LATENTS, hidden=list(HIDDEN))
     origin = {"source": "digits", "read": {"labels": "digit"}, "command": None}
+    torch: Any = importlib.import_module("torch")
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)  # for networks this small more threads only wait for each other
     try:
         run = vk.fit(plan, data, epochs=EPOCHS, seed=0, out=folder, overwrite=options.overwrite, origin=origin)
     except KeyboardInterrupt as error:
         raise KeyboardInterrupt("interrupted; start anew with `vaekit demo --overwrite`") from error
+    finally:
+        torch.set_num_threads(threads)
     show(run.metrics, run.record, as_json=False)
     print(f"the report is in {folder / 'report.html'}; what else there is: vaekit --help", file=sys.stderr)
     if options.open:

@@ -119,8 +119,8 @@ def check_same(material: Material, known: dict[str, Any], options: argparse.Name
     items = sum(map(len, (material.data, *material.held_out.values())))
     if (items, list(material.data.shape)) != (known["items"], known["shape"]):
         raise Mistake(
-            f"{options.data} held {known['items']:,} items of {tuple(known['shape'])} when this run was started and holds "
-            f"{items:,} of {material.data.shape} now: put the data back, or start another run."
+            f"{options.data} held {known['items']:,} items of {tuple(known['shape'])} when this run was started and "
+            f"holds {items:,} of {material.data.shape} now: put the data back, or start another run."
         )
 
 

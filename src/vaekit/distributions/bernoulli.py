@@ -28,11 +28,10 @@ class BernoulliScore(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, logits: Tensor, value: Tensor) -> Tensor:
         ctx.save_for_backward(logits, value)
-        # softplus(l) = (l + |l|) / 2 + log(1 + e^-|l|), in place: log1p costs four times log and gains nothing here
-        size = logits.abs()
-        half = 0.5 * (logits.sum(-1) + size.sum(-1))
-        score: Tensor = torch.linalg.vecdot(value, logits) - half - size.neg_().exp_().add_(1).log_().sum(-1)
-        return score
+        # softplus(l) = max(l, 0) + log(1 + e^-|l|), in place: log1p costs four times log and gains nothing here
+        lost = logits.clamp_min(0)
+        lost = lost.addcmul_(value, logits, value=-1) if _fits(value, lost) else lost - value * logits
+        return -lost.sum(-1) - logits.abs().neg_().exp_().add_(1).log_().sum(-1)
 
     @staticmethod
     def backward(ctx: Any, *given: Tensor) -> tuple[Tensor | None, Tensor | None]:
@@ -42,10 +41,16 @@ class BernoulliScore(torch.autograd.Function):
         if ctx.needs_input_grad[0]:
             p = logits.sigmoid()
             # in place only where the result fits and no gradient of this gradient is wanted
-            room = torch.broadcast_shapes(p.shape, value.shape) == p.shape and not torch.is_grad_enabled()
+            room = _fits(value, p) and not torch.is_grad_enabled()
             by_logits = p.sub_(value).mul_(-outer) if room else (p - value).mul_(-outer)
         by_value = logits * outer if ctx.needs_input_grad[1] else None
         return _reduced(by_logits, logits), _reduced(by_value, value)
+
+
+def _fits(small: Tensor, large: Tensor) -> bool:
+    """Whether small broadcasts to large without making it larger."""
+    pairs = zip(reversed(small.shape), reversed(large.shape), strict=False)
+    return small.ndim <= large.ndim and all(a in (1, b) for a, b in pairs)
 
 
 def _reduced(gradient: Tensor | None, like: Tensor) -> Tensor | None:

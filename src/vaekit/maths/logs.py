@@ -30,5 +30,7 @@ def log_mean_exp_error(log_w: Tensor) -> Tensor:
         (B,) sd(w) / (sqrt(K) mean(w)); NaN where K is 1.
     """
     k = log_w.shape[0]
+    if k == 1:
+        return torch.full_like(log_w[0], math.nan)
     w = (log_w - log_w.max(0).values).exp()  # (K, B)
     return w.std(0) / w.mean(0) / math.sqrt(k)

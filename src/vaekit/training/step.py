@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Step"]
 
 from collections.abc import Iterable, Mapping
+from contextlib import nullcontext
 from typing import Any
 
 import torch
@@ -15,8 +16,7 @@ from vaekit.models import Model, Trace
 from vaekit.objectives import Game, Term, as_game
 from vaekit.training.loader import Batch
 from vaekit.training.optim import make_optimizers
-
-SMALL = 4096  # elements of a parameter that the guard reads at every step
+from vaekit.training.watch import Watch
 
 
 class Step(nn.Module):
@@ -65,24 +65,22 @@ class Step(nn.Module):
         if idle:
             raise Mistake(f"player {idle[0]!r} has parameters and no optimiser: give optimizers={{{idle[0]!r}: ...}}.")
         self.optimizers = dict(optimizers)
-        if not skip > 1:
-            raise Mistake(f"got skip={skip!r} and wanted a number above 1: a usual step must never be left out.")
-        self.clip, self.skip, self.accumulate, self.precision = clip, skip, accumulate, precision
+        self.clip, self.accumulate, self.precision = clip, accumulate, precision
         self.after = [*model.walk("after_step"), *self.game.walk("after_step")]
         self.device = next((p.device for own in self.players.values() for p in own), torch.device("cpu"))
         # a flag on the device saves waiting for it; on the CPU there is nothing to wait for, and the flag costs time
         on_device = self.device.type != "cpu"
         self.masked = {name: on_device and _takes_mask(optimizer) for name, optimizer in self.optimizers.items()}
-        self.watched = {k: own if clip is not None else _watched(own) for k, own in self.players.items()}
+        own = {name: self.players[name] for name in self.optimizers}
+        self.watch = Watch(own, self.device, skip=skip, all_of_them=clip is not None)
+        self.bad, self.usual, self.skipped = self.watch.bad, self.watch.usual, self.watch.skipped
         self.steps = 0
         self._jacobian: float | None = None
-        self.bad = torch.full((), -1, dtype=torch.long, device=self.device)
-        self.usual = {name: torch.zeros((), device=self.device) for name in self.optimizers}  # gradient norms
-        self.skipped = torch.zeros((), device=self.device)
 
     def losses(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
         """(player -> loss, metric -> value) of a batch in the model's units; what DDP and compile would wrap."""
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self.precision == "bf16"):
+        narrow = self.precision == "bf16"
+        with torch.autocast(self.device.type, dtype=torch.bfloat16) if narrow else nullcontext():
             trace = self.game.trace(self.model, batch)
             losses, named = self.game.score(self.model, trace)
             values = metrics(trace, self.jacobian(batch.x))
@@ -159,29 +157,15 @@ class Step(nn.Module):
 
     @torch.no_grad()
     def _update(self, turns: set[str], loss: Tensor) -> None:
-        moving = {k: v for k, v in self.optimizers.items() if k in turns}
-        norms = {}
-        for player in moving:
-            norms[player] = _norm([p.grad for p in self.watched[player] if p.grad is not None], loss)
-        finite = loss.isfinite()
-        for norm in norms.values():
-            finite = finite & norm.isfinite()
-        self.bad = torch.where(finite | (self.bad >= 0), self.bad, self.steps)
-        halted = self.bad >= 0
-        for player, optimizer in moving.items():
-            norm, usual = norms[player].to(self.usual[player].dtype), self.usual[player]  # gradients may be float64
-            limit = torch.where(usual > 0, usual * self.skip, norm)
-            exploding = norm > limit
-            self.skipped += exploding
-            seen = torch.minimum(norm, limit)
-            usual.copy_(torch.where(halted, usual, torch.where(usual > 0, torch.lerp(usual, seen, 0.05), norm)))
-            stay = halted | exploding
-            scale = None if self.clip is None else (norm / self.clip).clamp_min(1.0)
-            self._move(player, optimizer, stay, scale)
+        moving = [player for player in self.optimizers if player in turns]
+        norms = self.watch.norms(moving)
+        for player, stay in self.watch.stay(self.steps, loss, norms).items():
+            scale = None if self.clip is None else (norms[player] / self.clip).clamp_min(1.0)
+            self._move(player, self.optimizers[player], stay, scale)
 
-    def _move(self, player: str, optimizer: Any, stay: Tensor, scale: Tensor | None) -> None:
+    def _move(self, player: str, optimizer: Any, stay: Tensor | bool, scale: Tensor | None) -> None:
         if self.masked[player]:  # fused optimisers mask and scale on the device
-            optimizer.found_inf = stay.float()
+            optimizer.found_inf = torch.as_tensor(stay, device=self.device).float()
             if scale is not None:
                 optimizer.grad_scale = scale
             optimizer.step()
@@ -216,24 +200,6 @@ def _cached(trace: Trace, name: str) -> Tensor:
 
 def _detached(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {k: v.detach() for k, v in values.items()}
-
-
-def _watched(parameters: list[nn.Parameter]) -> list[nn.Parameter]:
-    """The small parameters, biases above all, where there are some.
-
-    Every layer's error signal passes through them, so that their gradients explode when any does, and reading them
-    costs a hundredth of reading all.
-    """
-    return [p for p in parameters if p.numel() <= SMALL] or parameters
-
-
-def _norm(gradients: list[Tensor], like: Tensor) -> Tensor:
-    """The norm of gradients together."""
-    if not gradients:
-        return torch.zeros_like(like)
-    if gradients[0].device.type == "cpu":  # dot products run at the memory's speed there, foreach_norm at half of it
-        return torch.stack([torch.dot(g.reshape(-1), g.reshape(-1)) for g in gradients]).sum().sqrt()
-    return torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
 
 
 def _takes_mask(optimizer: torch.optim.Optimizer) -> bool:
