@@ -1,7 +1,7 @@
 """Parser: argparse with one sentence for an error, the near miss of an option, and examples below the help.
 
-tyro was tried first: it prints an error as a box and exits, and only a private hook of its latest release could turn
-that into the one sentence that is promised here.
+tyro prints an error as a box and exits; only a private hook of its latest release could turn that into the one
+sentence that is promised here.
 """
 
 from __future__ import annotations
