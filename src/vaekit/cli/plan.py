@@ -8,7 +8,6 @@ import argparse
 import importlib
 import re
 from dataclasses import dataclass, replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,7 @@ MARGIN = 9 / 8  # pictures to be cropped at random are decoded this much larger
 
 @dataclass(frozen=True)
 class Material:
-    """Data to train on: `held_out` are the data sets given for a part, `wide` is what random crops are taken from."""
+    """Data to train on: `held_out` are the data sets given for a part."""
 
     data: Any
     held_out: dict[str, Any]
@@ -31,8 +30,7 @@ class Material:
     source: str
     sources: dict[str, str]
     crop: list[int] | None = None
-    wide: Any = None
-    change: Any = None
+    augmentation: Any = None
 
 
 def locate(name: str) -> str:
@@ -54,19 +52,18 @@ def read_material(options: argparse.Namespace) -> Material:
         if size is None or how["size"][0] != how["size"][1]:
             raise Mistake("--crop random needs the side of the square to cut out: give --size N, such as --size 64.")
         crop, how["size"] = how["size"], [round(side * MARGIN) for side in how["size"]]
-    data = vk.data.read(locate(options.data), **how)
+    workers = getattr(options, "workers", None)
+    data = vk.data.read(locate(options.data), workers=workers, **how)
     if options.flip and data.kind != "image":
         raise Mistake(f"--flip mirrors pictures, and {options.data} is a table: leave it out.")
     paths = {part: locate(v) for part in ("valid", "test") if isinstance(v := getattr(options, part, None), str)}
     centred = importlib.import_module("vaekit.run.record").centred
-    held_out = {part: centred(vk.data.read(path, **how), crop) for part, path in paths.items()}
-    change = None
+    held_out = {part: centred(vk.data.read(path, workers=workers, **how), crop) for part, path in paths.items()}
+    augmentation = None
     if crop or options.flip:
-        augment = importlib.import_module("vaekit.training.loader").augment
-        change = partial(augment, crop=None if crop is None else crop[0], flip=bool(options.flip))
-    wide = None if crop is None else data.x
-    data = centred(data, crop)
-    return Material(data, held_out, how, locate(options.data), paths, crop, wide, change)
+        make = importlib.import_module("vaekit.training.loader").Augmentation
+        augmentation = make(bool(options.flip), crop and crop[0], crop and data.x)
+    return Material(centred(data, crop), held_out, how, locate(options.data), paths, crop, augmentation)
 
 
 def find_recipe(options: argparse.Namespace, data: Any) -> Any:

@@ -138,9 +138,9 @@ def fit(options: argparse.Namespace, material: Material, plan: Any, *, resume: b
     }  # fmt: skip
     try:
         return vk.fit(
-            plan, material.data, **parts, split_by=options.split_by, binarize=options.binarize, change=material.change,
-            wide=material.wide, origin=origin, out=options.out, resume=resume, overwrite=options.overwrite,
-            init_from=options.init_from, **training,
+            plan, material.data, **parts, split_by=options.split_by, binarize=options.binarize,
+            augmentation=material.augmentation, origin=origin, out=options.out, resume=resume,
+            overwrite=options.overwrite, init_from=options.init_from, **training,
         )  # fmt: skip
     except KeyboardInterrupt as error:
         if not (Path(options.out) / "run.json").exists():

@@ -24,7 +24,7 @@ DEFAULT_SIDE = 64
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture on its side
 
 
-def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None) -> Dataset:
+def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None, workers: int | None = None) -> Dataset:
     """All images below a folder, in the order of their paths, as uint8.
 
     Sub-folders train, valid (val, validation) and test are splits; other sub-folders, there or at the top, are
@@ -34,6 +34,7 @@ def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None) ->
         path: the folder.
         size: H and W of the result, by resizing the picture until it covers them and cropping its centre: a
             number, "HxW" or (H, W). None keeps the pictures' own size, or takes 64 where they have several.
+        workers: threads that decode; None for a few more than there are cores.
 
     Raises:
         Mistake: where there are no images, or some cannot be read.
@@ -50,7 +51,7 @@ def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None) ->
         )
     places = [p.relative_to(path) for p in files]
     splits, labels = _places(path, places)
-    sizes, modes = _peek(files)
+    sizes, modes = _peek(files, workers)
     height, width = _size(sizes, parse_size(size))
     grey = all(mode in GREY for mode in modes)
     x = np.empty((len(files), height, width) if grey else (len(files), height, width, 3), dtype=np.uint8)
@@ -58,7 +59,7 @@ def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None) ->
     def decode(i: int) -> None:
         x[i] = _decode(files[i], height, width, grey)
 
-    _each(decode, files, "reading images")
+    _each(decode, files, "reading images", workers)
     tensor = torch.from_numpy(x)
     return Dataset(
         name=path.resolve().name,
@@ -109,7 +110,7 @@ def _places(path: Path, places: Sequence[Path]) -> tuple[np.ndarray, np.ndarray 
     return splits, labels if (labels != "").any() else None
 
 
-def _peek(files: Sequence[Path]) -> tuple[list[tuple[int, int]], list[str]]:
+def _peek(files: Sequence[Path], workers: int | None) -> tuple[list[tuple[int, int]], list[str]]:
     """Size (H, W) as displayed and mode of each image, from its header alone."""
     from PIL import Image
 
@@ -121,7 +122,7 @@ def _peek(files: Sequence[Path]) -> tuple[list[tuple[int, int]], list[str]]:
             turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
             found[i] = ((width, height) if turned else (height, width), image.mode)
 
-    _each(peek, files, "finding images")
+    _each(peek, files, "finding images", workers)
     return [size for size, _ in found], [mode for _, mode in found]
 
 
@@ -155,11 +156,11 @@ def _decode(path: Path, height: int, width: int, grey: bool) -> np.ndarray:
         return np.asarray(image)
 
 
-def _each(work: Callable[[int], None], files: Sequence[Path], title: str) -> None:
+def _each(work: Callable[[int], None], files: Sequence[Path], title: str, workers: int | None) -> None:
     """Call work(i) for each file in threads, with a progress bar; all files that fail are reported at once."""
     from tqdm import tqdm
 
-    with ThreadPoolExecutor() as pool:
+    with ThreadPoolExecutor(workers) as pool:
         results = pool.map(partial(_attempt, work), range(len(files)))
         errors = list(tqdm(results, title, len(files), leave=False, disable=None, unit="image"))
     failed = [(file, error) for file, error in zip(files, errors, strict=True) if error is not None]

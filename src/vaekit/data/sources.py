@@ -35,6 +35,7 @@ def read(
     columns: Sequence[Any] | None = None,
     size: int | str | Sequence[int] | None = None,
     layout: str | None = None,
+    workers: int | None = None,
 ) -> Dataset:
     """The data as a Dataset, with labels and context attached.
 
@@ -50,6 +51,7 @@ def read(
         columns: exactly the columns of a table to model, all others being left out.
         size: height and width of the images of a folder: a number, "HxW" or (H, W).
         layout: "NCHW" or "NHWC", where an array leaves it open.
+        workers: threads that decode the images of a folder.
 
     Raises:
         Mistake: for what cannot be read, with what was got, what was wanted and what to do.
@@ -66,7 +68,7 @@ def read(
         _reject(name, key=key, size=size, layout=layout)
         dataset = from_frame(frame, name=name, origin=origin, id=id, aside=dict.fromkeys(aside), columns=columns)
     else:
-        dataset = _read_other(data, key=key, size=size, layout=layout)
+        dataset = _read_other(data, key=key, size=size, layout=layout, workers=workers)
         _reject(dataset.name, id=id, drop=_listed(drop) or None, columns=columns)
     check_values(dataset)
     if labels is not None:
@@ -88,7 +90,7 @@ def _as_table(data: Any) -> tuple[Any, str, str] | None:
     return None
 
 
-def _read_other(data: Any, *, key: str | None, size: Any, layout: str | None) -> Dataset:
+def _read_other(data: Any, *, key: str | None, size: Any, layout: str | None, workers: int | None) -> Dataset:
     if isinstance(data, str) and data in BUILTINS:
         _reject(data, key=key, size=size, layout=layout)
         return read_builtin(data)
@@ -96,7 +98,7 @@ def _read_other(data: Any, *, key: str | None, size: Any, layout: str | None) ->
         path = Path(data).expanduser()
         if path.is_dir():
             _reject(str(data), key=key, layout=layout)
-            return read_folder(path, size=size)
+            return read_folder(path, size=size, workers=workers)
         if not path.exists():
             raise _nowhere(str(data))
         _reject(str(data), size=size)

@@ -106,8 +106,8 @@ class NetworkScale(Scale):
 class OptimalScale(Scale):
     """The scale that maximises the likelihood (Rybkin, Daniilidis and Levine 2021, arXiv:2006.13202, section 3.2).
 
-    In training the batch's own root mean square error; in evaluation a frozen running value, since
-    otherwise the log-probability of an item would depend on its companions.
+    In training the batch's own root mean square error; in evaluation a running value, and after training the value
+    over the whole training set, frozen: otherwise log p of an item would depend on its companions.
     """
 
     cites: ClassVar[tuple[str, ...]] = ("rybkin2021",)

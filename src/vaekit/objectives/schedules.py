@@ -25,6 +25,9 @@ class Schedule(Part):
     def start(self) -> None:
         self.register_buffer("now", torch.tensor(float(self.at(0))))
 
+    def over(self, total: int) -> None:
+        """Told once, before the first step, how many steps the run has."""
+
     def value(self) -> Tensor:
         return self.now
 
@@ -50,21 +53,28 @@ class Constant(Schedule):
 
 
 class _Ramp(Schedule):
-    """From first to last over some steps, after a delay."""
+    """From first to last over some steps, after a delay; steps below 1 are a share of the run."""
 
-    def __init__(self, first: float, last: float, *, steps: int, delay: int = 0) -> None:
+    length: Tensor
+
+    def __init__(self, first: float, last: float, *, steps: float, delay: int = 0) -> None:
         super().__init__()
-        if steps < 1:
-            raise Mistake(f"a schedule got steps={steps} and wants at least 1: give the number of optimiser steps.")
+        if not steps > 0:
+            raise Mistake(f"a schedule got steps={steps}: give the number of optimiser steps, or a share of the run.")
         self.first, self.last, self.steps, self.delay = first, last, steps, delay
+        self.register_buffer("length", torch.tensor(float(steps)))
         self.start()
 
+    def over(self, total: int) -> None:
+        if self.steps < 1:
+            self.length.fill_(max(1.0, self.steps * total))
+
     def fraction(self, step: int) -> float:
-        return min(max((step - self.delay) / self.steps, 0.0), 1.0)
+        return min(max((step - self.delay) / float(self.length), 0.0), 1.0)
 
 
 class Linear(_Ramp):
-    """A straight line from first to last over `steps` optimiser steps, after `delay`.
+    """A straight line from first to last over `steps` optimiser steps (below 1: a share of the run), after `delay`.
 
     Example:
         >>> beta = Linear(0.0, 1.0, steps=100)

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["vae", "vae_conv"]
 
 from collections.abc import Sequence
+from typing import Any
 
 from torch import nn
 
@@ -57,7 +58,7 @@ def vae(
         >>> model.sample(3).shape
         torch.Size([3, 28, 28])
     """
-    plain = {k: v for k, v in {"hidden": hidden, "activation": activation}.items() if v is not None}
+    plain: dict[str, Any] = {k: v for k, v in {"hidden": hidden, "activation": activation}.items() if v is not None}
     if plain and networks is not None:
         raise Mistake(f"got {' and '.join(plain)} beside networks: give networks=vk.networks.Dense((512,), nn.Tanh).")
     model = compose(

@@ -5,4 +5,5 @@ from __future__ import annotations
 __all__ = ["Run", "fit", "load", "load_run"]
 
 from vaekit.run.fitting import fit
-from vaekit.run.run import Run, load, load_run
+from vaekit.run.loading import load, load_run
+from vaekit.run.run import Run

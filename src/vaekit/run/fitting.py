@@ -4,28 +4,24 @@ from __future__ import annotations
 
 __all__ = ["fit"]
 
-import copy
-import dataclasses
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
-from vaekit.data import Dataset, check, join, read, split
-from vaekit.measure import loader
-from vaekit.messages import ArgumentMistake, Mistake
-from vaekit.objectives import Game, Recipe, Term
+from vaekit.data import Dataset
+from vaekit.messages import Mistake
 from vaekit.recipes.choose import binarization
-from vaekit.recipes.choose import recipe as choose
 from vaekit.run.folder import claim
+from vaekit.run.loading import load_run
+from vaekit.run.material import is_loader, loaders, peek, read_parts, refuse, repeatable
+from vaekit.run.plan import built, checked, planned, started_from
 from vaekit.run.record import describe
-from vaekit.run.run import Run, load_run
+from vaekit.run.run import Run
 from vaekit.storage import read_json, write_json
-from vaekit.training import Fitter, ForeignLoader, Loader, Settings, binarize_tensor
-from vaekit.training.noise import derive
+from vaekit.training import Augmentation, Fitter, Settings
 
 NLL_SAMPLES, NLL_ITEMS = 500, 1000
 UNDEFINED = (  # until there is data to measure them on
@@ -44,8 +40,7 @@ def fit(
     split_by: Any = None,
     binarize: str | None = None,
     reading: Mapping[str, Any] | None = None,
-    change: Any = None,
-    wide: torch.Tensor | None = None,
+    augmentation: Augmentation | None = None,
     origin: Mapping[str, Any] | None = None,
     out: str | Path | None = None,
     resume: bool = False,
@@ -67,8 +62,7 @@ def fit(
         binarize: "dynamic", "threshold" or "none"; where nothing is given grey data under a Bernoulli likelihood is
             drawn anew at every step.
         reading: further arguments of `vk.data.read`, such as size= for a folder.
-        change: a function on raw training batches, such as an augmentation.
-        wide: the items in a larger size, (N, ...), which `change` crops; training alone reads them.
+        augmentation: random crops and flips of the training pictures.
         origin: for the record of a Dataset: `source`, `read`, `held_out` and `crop` say how to read it again, and
             `command` what the command line was given.
         out: the run's folder; None writes nothing.
@@ -86,7 +80,8 @@ def fit(
         Traceback (most recent call last):
         ...
         vaekit.messages.ArgumentMistake: training takes no 'latent_dim': ... give recipe arguments to vk.recipe(...).
-        >>> run = fit(choose("vae", "digits", latent_dim=2), "digits", epochs=1, verbose=False)
+        >>> from vaekit.recipes.choose import recipe
+        >>> run = fit(recipe("vae", "digits", latent_dim=2), "digits", epochs=1, verbose=False)
         >>> run.encode().shape
         (1797, 2)
     """
@@ -94,24 +89,32 @@ def fit(
     if folder is not None and resume and (done := _finished(folder)):
         _say(verbose, f"{folder} holds a finished run: nothing to do")
         return done
-    foreign = _is_loader(data)
+    foreign = is_loader(data)
     if foreign:
-        _refuse(labels=labels, y=y, test=test, split_by=split_by, binarize=binarize, reading=reading, change=change)
-    if _is_loader(valid) != (foreign and valid is not None):
+        refuse(
+            labels=labels,
+            y=y,
+            test=test,
+            split_by=split_by,
+            binarize=binarize,
+            reading=reading,
+            augmentation=augmentation,
+        )
+    if is_loader(valid) != (foreign and valid is not None):
         raise Mistake("a DataLoader to train on goes with a DataLoader as valid=, and other data with other data.")
     dataset, parts_given = (
-        (_peek(data), None) if foreign else _read(data, labels, y, valid, test, split_by, reading, training)
+        (peek(data), None) if foreign else read_parts(data, labels, y, valid, test, split_by, reading, training)
     )
-    plan = _plan(recipe, dataset, y, training)
-    settings = Settings.of(plan.defaults, _checked(training))
+    plan = planned(recipe, dataset, y)
+    settings = Settings.of(plan.defaults, checked(training))
     device = settings.chosen_device()
-    plan = _built(plan, settings.seed)
+    plan = built(plan, settings.seed)
     if init_from is not None:
-        plan = _start_from(plan, init_from)
+        plan = started_from(plan, init_from)
     plan.model.to(device)
     how = None if foreign else binarization(dataset, getattr(plan.model, "likelihood", None), binarize)
     source = str(data) if isinstance(data, (str, Path)) else None
-    record = describe(plan, dataset, settings, source=source, how=_json(labels, y, reading), parts=parts_given)
+    record = describe(plan, dataset, settings, source=source, how=repeatable(labels, y, reading), parts=parts_given)
     record["binarization"] = how
     if origin is not None:
         record["command"] = origin.get("command")
@@ -120,7 +123,7 @@ def fit(
         claim(folder, resume=resume, overwrite=overwrite)
         write_json(folder / "run.json", record)
     _announce(verbose, record, dataset, device)
-    train, held = _loaders(plan, dataset, data, valid, settings, device, how, change, wide)
+    train, held = loaders(plan, dataset, data, valid, settings, device, how, augmentation)
     fitter = Fitter(plan, train, held, settings, folder=folder, show=verbose)
     fitter.run(resume=resume)
     run = Run(plan.model, record, fitter.history.rows, data=None if foreign else dataset, dir=folder)
@@ -154,118 +157,6 @@ def _announce(verbose: bool, record: Mapping[str, Any], dataset: Dataset, device
     )
 
 
-def _is_loader(data: Any) -> bool:
-    return isinstance(data, torch.utils.data.DataLoader)
-
-
-def _refuse(**given: Any) -> None:
-    """What a DataLoader decides itself."""
-    for name, value in given.items():
-        if value is not None:
-            raise Mistake(f"got {name}= with a DataLoader, whose batches are used as they are: leave it out.")
-
-
-def _peek(data: Any) -> Dataset:
-    """What a foreign loader's first batch tells."""
-    given = next(iter(data))
-    x = given[0] if isinstance(given, (tuple, list)) else given
-    found = read(x)
-    return dataclasses.replace(found, name="DataLoader", parts={"train": np.arange(len(found))})
-
-
-def _read(
-    data: Any, labels: Any, y: Any, valid: Any, test: Any, by: Any, reading: Mapping[str, Any] | None, training: Any
-) -> tuple[Dataset, dict[str, Any] | None]:
-    """The dataset with its parts, and the arguments of the split where they are JSON."""
-    dataset = read(data, labels=labels, condition=y, **(reading or {}))
-    check(dataset)
-    held = {"valid": valid, "test": test}
-    given = {name: v for name, v in held.items() if v is not None and not isinstance(v, (int, float))}
-    others = {name: read(value, condition=y if isinstance(y, (str, list)) else None) for name, value in given.items()}
-    if others:
-        dataset = join(dataset, **others)
-    fractions = {name: v for name, v in held.items() if name not in given}
-    arguments = {**fractions, "seed": int(training.get("seed") or 0), "by": by}
-    parts = split(dataset, **arguments)
-    plain = all(isinstance(v, Dataset) for v in given.values()) and (by is None or isinstance(by, str))
-    return dataclasses.replace(dataset, parts=parts), arguments if plain else None
-
-
-def _plan(recipe: Any, dataset: Dataset, y: Any, training: Mapping[str, Any]) -> Recipe:
-    if isinstance(recipe, Recipe):
-        plan = recipe
-    elif isinstance(recipe, tuple) and len(recipe) == 2 and isinstance(recipe[1], (Term, Game)):
-        plan = Recipe(*recipe)
-    elif isinstance(recipe, str) or callable(recipe):
-        plan = choose(recipe, dataset)
-    else:
-        raise ArgumentMistake(f"got {recipe!r:.60} as the recipe: give vk.recipe(...), a name, or (model, objective).")
-    if dataset.context and plan.model.context is None:
-        raise Mistake(
-            f"y was given and recipe {plan.name!r} was built without it: build it with vk.recipe(name, data, y=...), "
-            "or give labels= instead, which only colours pictures."
-        )
-    if tuple(plan.model.shape) != dataset.shape:
-        raise Mistake(f"the model wants items of shape {tuple(plan.model.shape)} and the data has {dataset.shape}.")
-    return plan
-
-
-def _checked(training: dict[str, Any]) -> dict[str, Any]:
-    try:
-        Settings.of({}, {k: None for k in training})
-    except ArgumentMistake as error:
-        raise ArgumentMistake(f"{error} Then give recipe arguments to vk.recipe(...).") from error
-    return training
-
-
-def _built(plan: Recipe, seed: int) -> Recipe:
-    """A recipe's model made anew under the seed; the given arguments stay untouched."""
-    if plan.build is None:
-        return plan
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(derive(seed, 6))
-        return plan.build(**copy.deepcopy(dict(plan.arguments)))
-
-
-def _start_from(plan: Recipe, source: str | Path) -> Recipe:
-    """The recipe with another run's weights, put in after the first values that the data gives."""
-    from_model = load_run(source).model if (Path(source) / "run.json").exists() else None
-    if from_model is None:
-        raise Mistake(f"{source} is no run: give a run's folder to start from.")
-    try:
-        plan.model.load_state_dict(from_model.state_dict())
-    except RuntimeError as error:
-        why = str(error).splitlines()[-1].strip()
-        raise Mistake(f"the model in {source} has other shapes than this recipe's: {why}") from error
-    return dataclasses.replace(plan, start=lambda model, x: model.load_state_dict(from_model.state_dict()))
-
-
-def _loaders(
-    plan: Recipe, dataset: Dataset, data: Any, valid: Any, settings: Settings, device: torch.device, how: str | None,
-    change: Any, wide: torch.Tensor | None,
-) -> tuple[Any, Any]:  # fmt: skip
-    model = plan.model
-    if _is_loader(data):
-        held = ForeignLoader(valid, model, seed=settings.seed, device=device) if _is_loader(valid) else None
-        return ForeignLoader(data, model, seed=settings.seed, device=device), held
-    rows = torch.from_numpy(dataset.parts["train"])
-    y = model.to_context(dataset.context or None, len(dataset)) if model.context is not None else None
-
-    def changed(x: torch.Tensor) -> torch.Tensor:
-        return binarize_tensor(x if change is None else change(x), how)
-
-    x = dataset.x if wide is None else wide
-    train = Loader(
-        x if len(rows) == len(dataset) else x[rows],
-        None if y is None else {k: v[rows.to(v.device)] for k, v in y.items()},
-        model, batch_size=settings.batch_size, seed=settings.seed, device=device,
-        change=changed if how or change else None,
-    )  # fmt: skip
-    if not len(dataset.parts.get("valid", ())):
-        return train, None
-    return train, loader(model, dataset.take(dataset.parts["valid"]), how, batch_size=512, device=device)
-
-
 def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device) -> dict[str, Any]:
     """The metrics of the closing evaluation and of the run itself."""
     found: dict[str, Any] = dict.fromkeys(UNDEFINED)
@@ -283,12 +174,3 @@ def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device)
         "best_step": fitter.best["step"], "skipped_steps": int(fitter.step.skipped), **found,
         "run": None if run.dir is None else str(run.dir),
     }  # fmt: skip
-
-
-def _json(labels: Any, y: Any, reading: Mapping[str, Any] | None) -> dict[str, Any]:
-    """The arguments of `read` that can be repeated from a record."""
-    found = {
-        "labels": labels if isinstance(labels, str) else None,
-        "condition": y if isinstance(y, (str, list)) else None,
-    }
-    return {k: v for k, v in {**found, **(reading or {})}.items() if v is not None}

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-__all__ = ["Run", "load", "load_run"]
+__all__ = ["Run"]
 
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaekit.data import Dataset, frame_like, read, restore
 from vaekit.measure import measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.report import Plots, Subject, render, table, write_report
-from vaekit.run.record import centred, reread
-from vaekit.storage import load_model, read_json, save_model, write_json
-from vaekit.training.history import read_rows, write_rows
+from vaekit.run.record import centred
+from vaekit.storage import save_model, write_json
+from vaekit.training.history import write_rows
 from vaekit.training.noise import forked
 from vaekit.version import VERSION
 
@@ -262,39 +261,3 @@ def latent_names(n: int) -> list[str]:
 
 def _side_by_side(z: Any) -> Tensor:
     return torch.cat([part.flatten(1) for part in z], -1) if isinstance(z, tuple) else z.flatten(1)
-
-
-def load(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = None) -> Any:
-    """The model of a run's folder or of a saved model's.
-
-    Args:
-        folder: holding spec.json, or model/spec.json.
-        modules: your own torch modules by their path, such as {"posterior.net": MyNet()}.
-
-    Raises:
-        Mistake: naming the file and the field that is wrong.
-    """
-    folder = Path(folder)
-    if not folder.exists():
-        raise Mistake(f"{folder} does not exist: give a run's folder or a saved model's.")
-    return load_model(folder if (folder / "spec.json").exists() else folder / "model", modules=modules)
-
-
-def load_run(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = None, data: Any = None) -> Run:
-    """A finished run from its folder.
-
-    Args:
-        folder: of the run.
-        modules: as for `load`.
-        data: what it was trained on; a built-in name or a path is found by itself, and read when it is asked for.
-    """
-    folder = Path(folder)
-    record = read_json(folder / "run.json")
-    if not isinstance(record, dict) or "metrics" not in record or "data" not in record:
-        raise Mistake(f"{folder / 'run.json'} is no complete run: train it to its end with --resume.")
-    model = load(folder, modules=modules)
-    run = Run(model, record, read_rows(folder / "history.jsonl"), dir=folder)
-    source = record["data"].get("source") if data is None else data
-    if source is not None:
-        run.data = reread(source, record, required=data is not None)
-    return run

@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-__all__ = ["Batch", "Callback", "Fitter", "ForeignLoader", "Loader", "Settings", "Step", "binarize_tensor"]
+__all__ = [
+    "Augmentation",
+    "Batch",
+    "Callback",
+    "Fitter",
+    "ForeignLoader",
+    "Loader",
+    "Settings",
+    "Step",
+    "binarize_tensor",
+]
 
 from vaekit.training.callbacks import Callback
 from vaekit.training.fit import Fitter
-from vaekit.training.loader import Batch, ForeignLoader, Loader, binarize_tensor
+from vaekit.training.loader import Augmentation, Batch, ForeignLoader, Loader, binarize_tensor
 from vaekit.training.settings import Settings
 from vaekit.training.step import Step

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from vaekit.messages import Mistake
-from vaekit.objectives import Game, Recipe, check
+from vaekit.objectives import Game, Recipe, Schedule, check
 from vaekit.training.loader import ForeignLoader, Loader
 from vaekit.training.noise import derive, forked
 from vaekit.training.settings import Settings
@@ -42,6 +42,9 @@ def begin(recipe: Recipe, game: Game, train: Loader | ForeignLoader, settings: S
                 part.before_fit(x, y or {}, train.items)
         if recipe.start is not None:
             recipe.start(model, x)
+    for module in [*model.modules(), *game.modules()]:
+        if isinstance(module, Schedule):
+            module.over(settings.total_steps(train.batches))
     if settings.total_steps(train.batches):
         with forked(derive(settings.seed, 3), train.device):
             few = None if y is None else {k: v[:8] for k, v in y.items()}

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from vaekit.messages import Mistake
 from vaekit.objectives import Recipe, Schedule, as_game
 from vaekit.training.begin import begin
+from vaekit.training.finish import settle
 from vaekit.training.guards import explain
 from vaekit.training.history import History
 from vaekit.training.loader import ForeignLoader, Loader
@@ -24,7 +25,8 @@ from vaekit.training.noise import derive, forked, seed_step
 from vaekit.training.optim import Average, learning_rate, make_optimizers
 from vaekit.training.settings import Settings
 from vaekit.training.signals import Signals
-from vaekit.training.state import grouped, load_checkpoint, optimizer_tensors, restore_optimizer, save_checkpoint
+from vaekit.training.snapshot import packed, unpack
+from vaekit.training.state import load_checkpoint, save_checkpoint
 from vaekit.training.step import Step
 
 SAVE_SECONDS = 30.0
@@ -70,8 +72,8 @@ class Fitter:
         self.best_state: dict[str, Tensor] = {}
         self.stopping = False
         self.history = History(None if folder is None else folder / "history.jsonl")
-        self._names: list[str] = []
-        self._sums, self._seen = torch.zeros(0, device=self.device), 0
+        self.names: list[str] = []
+        self.sums, self.seen = torch.zeros(0, device=self.device), 0
 
     @property
     def epoch(self) -> int:
@@ -93,7 +95,9 @@ class Fitter:
             begin(self.recipe, self.game, self.train, self.settings)
         self._prepare()
         if held is not None:
-            self._restore(*held)
+            unpack(self, *held)
+            if isinstance(self.train, ForeignLoader) and self.show:
+                tqdm.write(f"resuming at the start of epoch {self.epoch}: no DataLoader is entered midway", sys.stderr)
         else:
             self.history.truncate(0)
         with Signals() as signals:
@@ -160,16 +164,16 @@ class Fitter:
         if self.average is not None:
             self.average.update(self.at)
         self.at += 1
-        if not self._names:
-            self._names = list(metrics)
-            self._sums = torch.zeros(len(self._names), device=self.device)
-        values = torch.stack([metrics[name].float() for name in self._names]) * len(batch)
-        self._sums += torch.where(self.step.bad < 0, values, 0.0)
-        self._seen += len(batch)
+        if not self.names:
+            self.names = list(metrics)
+            self.sums = torch.zeros(len(self.names), device=self.device)
+        values = torch.stack([metrics[name].float() for name in self.names]) * len(batch)
+        self.sums += torch.where(self.step.bad < 0, values, 0.0)
+        self.seen += len(batch)
         return metrics
 
     def _means(self) -> dict[str, float]:
-        return dict(zip(self._names, (self._sums / max(self._seen, 1)).tolist(), strict=True))
+        return dict(zip(self.names, (self.sums / max(self.seen, 1)).tolist(), strict=True))
 
     def _progress(self) -> str:
         means = self._means()
@@ -185,7 +189,7 @@ class Fitter:
         seed_step(derive(self.settings.seed, bad), self.device)
         batch = self._batch if isinstance(self.train, ForeignLoader) else self.train.batch(bad)
         self.at = bad
-        self._seen = bad % self.train.batches * self.train.items // self.train.batches
+        self.seen = bad % self.train.batches * self.train.items // self.train.batches
         for part in self.step.after:
             if isinstance(part, Schedule):
                 part.after_step(bad)
@@ -210,7 +214,7 @@ class Fitter:
             **self._means(),
         }
         row["epoch"] = int(row["epoch"]) if row["epoch"] == int(row["epoch"]) else round(row["epoch"], 3)
-        self._sums, self._seen = torch.zeros_like(self._sums), 0
+        self.sums, self.seen = torch.zeros_like(self.sums), 0
         last = self.at == self.total or self.stopping
         if self.valid is not None and (last or self.epoch % self.settings.valid_every == 0):
             row |= self._validate()
@@ -256,45 +260,11 @@ class Fitter:
         elif self.average is not None:
             self.average.swap()
         self.model.eval()
+        if isinstance(self.train, Loader) and self.at:
+            settle(self.model, self.train, seed=derive(self.settings.seed, 7))
 
     def save(self) -> None:
         """Write a checkpoint; the order of a foreign DataLoader is known only where its epochs begin."""
         if self.folder is None or (isinstance(self.train, ForeignLoader) and self.at % self.train.batches):
             return
-        tensors = {f"model/{k}": v for k, v in self.model.state_dict().items()}
-        tensors |= {f"game/{k}": v for k, v in self.game.state_dict().items()}
-        tensors |= {f"best/{k}": v for k, v in self.best_state.items()}
-        for name, optimizer in self.optimizers.items():
-            tensors |= {f"optimizer.{name}/{k}": v for k, v in optimizer_tensors(optimizer).items()}
-            tensors[f"usual/{name}"] = self.step.usual[name]
-        if self.average is not None:
-            tensors |= {f"average/{i}": v for i, v in enumerate(self.average.values)}
-        tensors |= {"run/sums": self._sums, "run/skipped": self.step.skipped}
-        record = {
-            "best": self.best, "seconds": self.seconds, "seen": self._seen, "names": self._names,
-            "rows": len(self.history.rows), "stopping": self.stopping,
-        }  # fmt: skip
-        place = save_checkpoint(self.folder / "checkpoint", self.at, tensors, record)
-        self._call("on_save", place)
-
-    def _restore(self, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
-        groups = grouped(tensors, self.device)
-        try:
-            self.model.load_state_dict(groups["model"])
-            self.game.load_state_dict(groups.get("game", {}))
-        except RuntimeError as error:
-            why = str(error).splitlines()[-1].strip()
-            raise Mistake(f"{self.folder} has another recipe's checkpoint: resume with that one ({why})") from error
-        self.best_state, self.best = groups.get("best", {}), record["best"]
-        for name, optimizer in self.optimizers.items():
-            restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))
-            self.step.usual[name].copy_(groups["usual"][name])
-        if self.average is not None:
-            self.average.values = [groups["average"][str(i)] for i in range(len(self.average.values))]
-        self._sums, self._seen, self._names = groups["run"]["sums"], record["seen"], record["names"]
-        self.step.skipped.copy_(groups["run"]["skipped"])
-        self.at = self.step.steps = record["step"]
-        self.seconds, self.stopping = record["seconds"], record["stopping"]
-        self.history.truncate(record["rows"])
-        if isinstance(self.train, ForeignLoader) and self.show:
-            tqdm.write(f"resuming at the start of epoch {self.epoch}: no DataLoader is entered midway", sys.stderr)
+        self._call("on_save", save_checkpoint(self.folder / "checkpoint", self.at, *packed(self)))

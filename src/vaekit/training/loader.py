@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Batch", "ForeignLoader", "Loader", "augment", "binarize_tensor"]
+__all__ = ["Augmentation", "Batch", "ForeignLoader", "Loader", "augment", "binarize_tensor"]
 
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -86,6 +86,24 @@ def augment(x: Tensor, *, crop: int | None, flip: bool) -> Tensor:
         turn = torch.rand(len(x), device=x.device) < 0.5
         x = torch.where(turn.view(-1, *[1] * (x.ndim - 1)), x.flip(-1), x)
     return x
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random crops and flips of training pictures.
+
+    Attributes:
+        flip: whether to mirror half of them.
+        crop: the side of the square to cut out, or None.
+        wide: the pictures in the larger size that crops are taken from, (N, ...), in the data's order.
+    """
+
+    flip: bool = False
+    crop: int | None = None
+    wide: Tensor | None = None
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return augment(x, crop=self.crop, flip=self.flip)
 
 
 class Loader:

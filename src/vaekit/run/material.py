@@ -1,0 +1,92 @@
+"""From what the user gave to batches: the dataset with its parts, and the loaders of a run."""
+
+from __future__ import annotations
+
+__all__ = ["is_loader", "loaders", "peek", "read_parts", "refuse", "repeatable"]
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from vaekit.data import Dataset, check, join, read, split
+from vaekit.measure import loader
+from vaekit.messages import Mistake
+from vaekit.objectives import Recipe
+from vaekit.training import Augmentation, ForeignLoader, Loader, Settings, binarize_tensor
+
+
+def is_loader(data: Any) -> bool:
+    """Whether the user brings batches of their own."""
+    return isinstance(data, torch.utils.data.DataLoader)
+
+
+def refuse(**given: Any) -> None:
+    """What a DataLoader decides itself."""
+    for name, value in given.items():
+        if value is not None:
+            raise Mistake(f"got {name}= with a DataLoader, whose batches are used as they are: leave it out.")
+
+
+def peek(data: Any) -> Dataset:
+    """What a foreign loader's first batch tells."""
+    given = next(iter(data))
+    x = given[0] if isinstance(given, (tuple, list)) else given
+    found = read(x)
+    return dataclasses.replace(found, name="DataLoader", parts={"train": np.arange(len(found))})
+
+
+def read_parts(
+    data: Any, labels: Any, y: Any, valid: Any, test: Any, by: Any, reading: Mapping[str, Any] | None, training: Any
+) -> tuple[Dataset, dict[str, Any] | None]:
+    """The dataset with its parts, and the arguments of the split where they are JSON."""
+    dataset = read(data, labels=labels, condition=y, workers=training.get("workers"), **(reading or {}))
+    check(dataset)
+    held = {"valid": valid, "test": test}
+    given = {name: v for name, v in held.items() if v is not None and not isinstance(v, (int, float))}
+    others = {name: read(value, condition=y if isinstance(y, (str, list)) else None) for name, value in given.items()}
+    if others:
+        dataset = join(dataset, **others)
+    fractions = {name: v for name, v in held.items() if name not in given}
+    arguments = {**fractions, "seed": int(training.get("seed") or 0), "by": by}
+    parts = split(dataset, **arguments)
+    plain = all(isinstance(v, Dataset) for v in given.values()) and (by is None or isinstance(by, str))
+    return dataclasses.replace(dataset, parts=parts), arguments if plain else None
+
+
+def loaders(
+    plan: Recipe, dataset: Dataset, data: Any, valid: Any, settings: Settings, device: torch.device, how: str | None,
+    augmentation: Augmentation | None,
+) -> tuple[Any, Any]:  # fmt: skip
+    """The loaders of the training and of the validation items, the latter None where there are none."""
+    model = plan.model
+    if is_loader(data):
+        held = ForeignLoader(valid, model, seed=settings.seed, device=device) if is_loader(valid) else None
+        return ForeignLoader(data, model, seed=settings.seed, device=device), held
+    rows = torch.from_numpy(dataset.parts["train"])
+    y = model.to_context(dataset.context or None, len(dataset)) if model.context is not None else None
+
+    def changed(x: torch.Tensor) -> torch.Tensor:
+        return binarize_tensor(x if augmentation is None else augmentation(x), how)
+
+    x = dataset.x if augmentation is None or augmentation.wide is None else augmentation.wide
+    train = Loader(
+        x if len(rows) == len(dataset) else x[rows],
+        None if y is None else {k: v[rows.to(v.device)] for k, v in y.items()},
+        model, batch_size=settings.batch_size, seed=settings.seed, device=device,
+        change=changed if how or augmentation else None,
+    )  # fmt: skip
+    if not len(dataset.parts.get("valid", ())):
+        return train, None
+    return train, loader(model, dataset.take(dataset.parts["valid"]), how, batch_size=512, device=device)
+
+
+def repeatable(labels: Any, y: Any, reading: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The arguments of `read` that can be repeated from a record."""
+    found = {
+        "labels": labels if isinstance(labels, str) else None,
+        "condition": y if isinstance(y, (str, list)) else None,
+    }
+    return {k: v for k, v in {**found, **(reading or {})}.items() if v is not None}
