@@ -170,7 +170,7 @@ def hidden_imports(root: Path) -> list[str]:
 
 
 def eager_imports(root: Path, package: str = "") -> list[str]:
-    """What makes a package's __init__ not lazy: an import outside the standard library, messages and version, or no PEP 562."""
+    """What makes a package's __init__ not lazy: imports beyond the standard library and two light files, or no PEP 562."""
     path = root / package / "__init__.py"
     if not path.exists():
         return [f"{place(root, path)}: is missing"]
@@ -178,7 +178,8 @@ def eager_imports(root: Path, package: str = "") -> list[str]:
     found = []
     for node in at_module_level(tree):
         for where, module in resolve(root, path, node):
-            if module.split(".")[0] not in sys.stdlib_module_names and module not in (f"{root.name}.messages", f"{root.name}.version"):
+            light = (f"{root.name}.messages", f"{root.name}.version")
+            if module.split(".")[0] not in sys.stdlib_module_names and module not in light:
                 found.append(f"{place(root, path, where)}: imports {module} when it is imported")
     defined = {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
     found += [f"{place(root, path)}: defines no {name}" for name in ("__getattr__", "__dir__") if name not in defined]

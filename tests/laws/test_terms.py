@@ -147,7 +147,7 @@ def test_schedules_move_in_after_step_only(name: str) -> None:
         if step:
             schedule.after_step(step)
             assert float(schedule.value()) == pytest.approx(value, abs=1e-6)
-    assert list(schedule.state_dict()) == ["now"], "a schedule's place is saved and resumed"
+    assert "now" in schedule.state_dict(), "a schedule's place is saved and resumed"
     assert schedule in objective.walk("after_step")
 
 

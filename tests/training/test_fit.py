@@ -185,7 +185,7 @@ def test_early_stopping_waits_as_long_as_said_and_restores_the_best() -> None:
     plan = recipe()
     fitter = trained(plan, epochs=20, early_stopping=3, keep="best", callbacks=[Script()])
     assert [row["epoch"] for row in fitter.history.rows] == [1, 2, 3, 4, 5, 6]  # 3 waits: epochs 4, 5, 6
-    assert fitter.best == {"value": 3.0, "step": 9, "waits": 3} and not plan.model.training
+    assert fitter.best == {"value": 3.0, "step": 9, "waits": 3, "weights": []} and not plan.model.training
     assert all(torch.equal(v, wanted[3][k]) for k, v in plan.model.state_dict().items())
 
 
@@ -195,7 +195,7 @@ def test_nan_validations_never_count_as_the_best() -> None:
             row["valid_loss"] = [math.nan, 5.0, math.nan, 4.0][run.epoch - 1]
 
     fitter = trained(recipe(), callbacks=[Script()])
-    assert fitter.best == {"value": 4.0, "step": 12, "waits": 0}
+    assert fitter.best == {"value": 4.0, "step": 12, "waits": 0, "weights": []}
 
 
 def test_a_monitor_that_is_not_there_and_one_to_be_raised() -> None:
@@ -248,3 +248,16 @@ def test_tensorboard_holds_the_history(tmp_path: Path) -> None:
     for name in ("loss", "valid_elbo", "lr"):
         read = [(e.step, e.value) for e in events.Scalars(name)]
         assert read == [(row["step"], pytest.approx(row[name], rel=1e-6)) for row in rows]
+
+
+def test_the_best_is_chosen_among_validations_under_the_same_weights() -> None:
+    """While beta rises the loss rises with it: the early, lower losses must not win."""
+    rows = torch.randn(64, 4, generator=torch.Generator().manual_seed(0))
+    beta = vk.objectives.schedules.Linear(0.0, 1.0, steps=0.5)
+    model, _ = vk.recipes.vae(shape=(4,), latent_dim=2, hidden=[8])
+    run = vk.fit(
+        (model, vk.objectives.ELBO(beta=beta)), rows, epochs=8, batch_size=16, valid=0.25, test=0, verbose=False
+    )
+    losses = [row["valid_loss"] for row in run.rows]
+    assert min(losses[:4]) < min(losses[4:])  # the trap is there
+    assert run.metrics["best_step"] > run.metrics["steps"] / 2

@@ -18,6 +18,7 @@ from vaekit.likelihoods import Likelihood
 from vaekit.messages import Mistake
 from vaekit.networks import Convolutional, Dense, Pair
 from vaekit.objectives import ELBO, Recipe, Schedule
+from vaekit.objectives.schedules import Linear
 from vaekit.posteriors import Posterior
 from vaekit.recipes.compose import compose, latent_size
 from vaekit.recipes.declare import declare, extends
@@ -35,7 +36,7 @@ def vae(
     decoder: nn.Module | None = None,
     posterior: type[Posterior] | None = None,
     likelihood: Likelihood | None = None,
-    beta: float | Schedule = 1.0,
+    beta: float | Schedule | None = None,
     transform: Transform | None = None,
     context: Context | None = None,
 ) -> Recipe:
@@ -50,7 +51,8 @@ def vae(
         encoder, decoder: your own torch modules; the heads add the last layers.
         posterior: a class of vk.posteriors.
         likelihood: a part of vk.likelihoods without its network.
-        beta: the weight of the rate.
+        beta: the weight of the rate; where nothing is given it rises from 0.1 to 1 over the first fifth of the run,
+            which keeps latents in use that the first steps would switch off.
         transform, context: as for vk.VAE.
 
     Example:
@@ -66,7 +68,7 @@ def vae(
         encoder=encoder, decoder=decoder, posterior=posterior, likelihood=likelihood,
         transform=transform, context=context,
     )  # fmt: skip
-    return Recipe(model, ELBO(beta=beta))
+    return Recipe(model, ELBO(beta=Linear(0.1, 1.0, steps=0.2) if beta is None else beta))
 
 
 @extends(vae, without=("networks", "hidden", "activation"))

@@ -16,6 +16,7 @@ from tqdm import tqdm
 
 from vaekit.messages import Mistake
 from vaekit.objectives import Recipe, Schedule, as_game
+from vaekit.objectives.schedules import Constant
 from vaekit.training.begin import begin
 from vaekit.training.finish import settle
 from vaekit.training.guards import explain
@@ -68,7 +69,11 @@ class Fitter:
         self.game.to(self.device)
         self.total = settings.total_steps(train.batches)
         self.at, self.seconds = 0, 0.0
-        self.best: dict[str, Any] = {"value": None, "step": None, "waits": 0}
+        self._saved = -1  # the step of the last checkpoint written
+        self.best: dict[str, Any] = {"value": None, "step": None, "waits": 0, "weights": []}
+        self.schedules = [
+            part for part in self.game.modules() if isinstance(part, Schedule) and not isinstance(part, Constant)
+        ]
         self.best_state: dict[str, Tensor] = {}
         self.stopping = False
         self.history = History(None if folder is None else folder / "history.jsonl")
@@ -106,6 +111,8 @@ class Fitter:
             if signals.received:
                 self.save()
                 raise Interrupted(f"stopped by {signals.received} at step {self.at}; {self._where()}: use --resume")
+        if self.at == self.total:
+            self.save()
         self._finish()
         self._call("on_train_end")
 
@@ -245,8 +252,11 @@ class Fitter:
         if monitor not in row:
             raise Mistake(f"got monitor={monitor!r} and the history has {', '.join(row)}: name one of these.")
         value = row[monitor] * (-1 if monitor.endswith("elbo") else 1)
+        weights = [float(s.value()) for s in self.schedules]
+        if weights != self.best["weights"]:  # losses under other weights do not compare
+            self.best = {**self.best, "value": None, "weights": weights, "waits": 0}
         if math.isfinite(value) and (self.best["value"] is None or value < self.best["value"]):
-            self.best = {"value": value, "step": self.at, "waits": 0}
+            self.best = {"value": value, "step": self.at, "waits": 0, "weights": weights}
             self.best_state = self._remember
         else:
             self.best["waits"] += 1
@@ -265,6 +275,8 @@ class Fitter:
 
     def save(self) -> None:
         """Write a checkpoint; the order of a foreign DataLoader is known only where its epochs begin."""
-        if self.folder is None or (isinstance(self.train, ForeignLoader) and self.at % self.train.batches):
+        midway = isinstance(self.train, ForeignLoader) and self.at % self.train.batches
+        if self.folder is None or midway or self.at == self._saved:
             return
+        self._saved = self.at
         self._call("on_save", save_checkpoint(self.folder / "checkpoint", self.at, *packed(self)))
