@@ -61,12 +61,13 @@ class Part(nn.Module):
     def after_step(self, step: int) -> None:
         """Called after every optimiser step: what moves without a gradient (schedules, codebooks)."""
 
+    def papers(self) -> list[str]:
+        """The keys of the papers behind this part and the parts in it, each once."""
+        return list(dict.fromkeys(key for module in self.modules() for key in getattr(module, "cites", ())))
+
     def citation(self) -> str:
-        """BibTeX of the papers behind this part and the parts in it, each once."""
-        keys: dict[str, None] = {}
-        for module in self.modules():
-            keys.update(dict.fromkeys(getattr(module, "cites", ())))
-        return "\n\n".join(bibtex(key) for key in keys)
+        """The same papers as BibTeX."""
+        return "\n\n".join(map(bibtex, self.papers()))
 
     def walk(self, hook: str) -> list[Part]:
         """The parts in here, this one first, that define the hook themselves.

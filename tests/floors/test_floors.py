@@ -170,7 +170,7 @@ def hidden_imports(root: Path) -> list[str]:
 
 
 def eager_imports(root: Path, package: str = "") -> list[str]:
-    """What makes a package's __init__ not lazy: imports beyond the standard library and two light files, or no PEP 562."""
+    """What makes a package's __init__ not lazy: imports beyond the standard library and two files, or no PEP 562."""
     path = root / package / "__init__.py"
     if not path.exists():
         return [f"{place(root, path)}: is missing"]

@@ -19,13 +19,22 @@ Made = tuple[Parser, Callable[[argparse.Namespace], int]]
 
 def recipes_parser() -> Made:
     """The options of `recipes`."""
-    return Parser("recipes", "List the recipes: name, paper, and what it is.", examples=("vaekit recipes",)), recipes
+    p = Parser("recipes", "List the recipes: name, paper, and what it is.", examples=("vaekit recipes",))
+    p.add_argument("--markdown", action="store_true", help="As a table in Markdown, with links to the papers.")
+    return p, recipes
 
 
 def recipes(options: argparse.Namespace) -> int:
     """Print the table."""
-    print(aligned([("recipe", "paper", "what it is"), *((n, paper(f), line) for n, (f, line) in RECIPES.items())]))
+    rows = [("recipe", "paper", "what it is"), *((n, paper(f), line) for n, (f, line) in RECIPES.items())]
+    print(markdown() if options.markdown else aligned(rows))
     return 0
+
+
+def markdown() -> str:
+    """The table of recipes for the README."""
+    rows = [f"| `{n}` | [{paper(f)}]({PAPERS[f][4]}) | {line} |" for n, (f, line) in RECIPES.items()]
+    return "\n".join(["| recipe | paper | what it is |", "|---|---|---|", *rows])
 
 
 def paper(key: str) -> str:

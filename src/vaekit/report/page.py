@@ -70,7 +70,7 @@ def _part(subject: Subject, name: str) -> str:
     if name == "cite":
         return (
             "<p>The papers behind the parts of this model, as BibTeX:</p>\n"
-            f'<pre tabindex="0">{escape(subject.model.citation())}</pre>\n'
+            f'<pre tabindex="0">{escape(subject.citation())}</pre>\n'
         )
     return _figure(subject, name)
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from vaekit.data import Dataset
 from vaekit.models import Model
+from vaekit.references import bibtex
 
 
 @dataclass(frozen=True)
@@ -19,3 +20,7 @@ class Subject:
     record: dict[str, Any]
     rows: list[dict[str, Any]]
     data: Dataset | None = None
+
+    def citation(self) -> str:
+        """BibTeX of the papers behind the recipe, the model's parts and the objective's."""
+        return "\n\n".join(map(bibtex, self.record.get("papers") or self.model.papers()))

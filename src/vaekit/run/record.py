@@ -17,6 +17,8 @@ from vaekit.data import Dataset, join, read, split
 from vaekit.messages import Mistake
 from vaekit.objectives import Recipe
 from vaekit.part import Part
+from vaekit.recipes import RECIPES
+from vaekit.references import PAPERS
 from vaekit.storage import SCHEMA
 from vaekit.training import Settings
 from vaekit.version import VERSION
@@ -46,6 +48,7 @@ def describe(
         "recipe": recipe.name,
         "recipe_arguments": {k: words(v) for k, v in recipe.arguments.items() if k not in ("shape", "context")},
         "objective": words(recipe.objective),
+        "papers": papers(recipe),
         "data": {
             "name": dataset.name, "source": source, "read": dict(how), "kind": dataset.kind, "layout": dataset.layout,
             "columns": None if dataset.columns is None else list(dataset.columns), "origin": dataset.origin,
@@ -58,6 +61,13 @@ def describe(
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),
         "versions": {"python": platform.python_version(), "torch": torch.__version__, "numpy": numpy.__version__},
     }  # fmt: skip
+
+
+def papers(recipe: Recipe) -> list[str]:
+    """The keys of the recipe's own paper and of those behind the parts of its model and its objective."""
+    file = RECIPES.get(recipe.name, ("",))[0]
+    own = [file] if file in PAPERS else []
+    return list(dict.fromkeys([*own, *recipe.model.papers(), *recipe.objective.papers()]))
 
 
 def parts_of(dataset: Dataset, record: Mapping[str, Any]) -> Dataset:

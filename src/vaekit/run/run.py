@@ -246,7 +246,7 @@ class Run:
 
     def citation(self) -> str:
         """BibTeX of the papers behind the model's parts and its recipe."""
-        return self.model.citation()
+        return self._subject().citation()
 
 
 def latent_names(n: int) -> list[str]:
