@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["measure", "prepared", "score_items"]
+__all__ = ["measure", "measure_loader", "prepared", "score_items"]
 
+import dataclasses
 import math
 from collections.abc import Iterator
+from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -13,14 +15,15 @@ import torch
 from torch import Tensor
 
 from vaekit.data import Dataset
-from vaekit.evaluation import bound_numbers, log_likelihoods, nll_numbers
+from vaekit.evaluation import bound_numbers, nll_numbers, shared_log_likelihoods
 from vaekit.messages import Mistake
 from vaekit.models import Model
-from vaekit.training import Batch, Loader, binarize_tensor
+from vaekit.training import Batch, ForeignLoader, Loader, binarize_tensor
 from vaekit.training.noise import forked
 
 BINARIZE_SEED = 777  # held-out data is binarised once, with this seed, in every run
 SCORE_BATCH = 32
+SCORE_ROWS = 8192  # items on the device at a time; `shared_log_likelihoods` cuts them further
 
 
 def frozen(x: Tensor, how: str | None) -> Tensor:
@@ -29,6 +32,16 @@ def frozen(x: Tensor, how: str | None) -> Tensor:
         return x
     with forked(BINARIZE_SEED, torch.device("cpu")):
         return binarize_tensor(x, how)
+
+
+def frozen_alike(x: Tensor, how: str | None) -> Tensor:
+    """Data binarised with one draw for all items, so that an item keeps its values in any company."""
+    if how != "dynamic":
+        return binarize_tensor(x, how)
+    level = torch.rand(x.shape[1:], generator=torch.Generator().manual_seed(BINARIZE_SEED))
+    if x.dtype == torch.uint8:
+        return (level * 255 < x).to(torch.uint8) * 255
+    return torch.where(x.isnan(), x, (level < x).to(x.dtype))
 
 
 def loader(model: Model, dataset: Dataset, how: str | None, *, batch_size: int, device: torch.device) -> Loader:
@@ -41,6 +54,12 @@ def prepared(
     model: Model, dataset: Dataset, how: str | None, *, batch_size: int, device: torch.device
 ) -> Iterator[Batch]:
     """The batches of a dataset in order, in the model's units; shape, context and missing values are checked first."""
+    require_fitting(model, dataset)
+    return loader(model, dataset, how, batch_size=batch_size, device=device).in_order(batch_size)
+
+
+def require_fitting(model: Model, dataset: Dataset) -> None:
+    """Refuse items of another shape, and gaps that the model does not take."""
     model.to_model(dataset.x[:1])
     if not model.takes_missing and dataset.x.is_floating_point():
         gaps = dataset.x.flatten(1).isnan().any(1).nonzero().flatten()
@@ -49,17 +68,25 @@ def prepared(
                 f"{len(gaps)} of {len(dataset)} items of {dataset.name!r} have missing values (NaN), the first is item "
                 f"{int(gaps[0])}, and this model takes none: fill or drop them, or train a recipe such as 'miwae'."
             )
-    return loader(model, dataset, how, batch_size=batch_size, device=device).in_order(batch_size)
+
+
+def require_count(name: str, value: Any) -> None:
+    """Refuse what is no whole number of 1 or more."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
+        raise Mistake(f"got {name}={value!r} and wanted a whole number, 1 or more.")
 
 
 @torch.no_grad()
 def score_items(
     model: Model, dataset: Dataset, how: str | None, *, samples: int, device: torch.device, seed: int = 0
 ) -> Tensor:
-    """The NLL of each item, (N,) float64 on the CPU."""
-    with forked(seed, device):
-        batches = prepared(model, dataset, how, batch_size=SCORE_BATCH, device=device)
-        return torch.cat([-log_likelihoods(model, b.x, b.y, samples)[0].cpu() for b in batches])
+    """The NLL of each item, (N,) float64 on the CPU; all items share their noise, so that none depends on another."""
+    require_count("samples", samples)
+    require_fitting(model, dataset)
+    alike = dataclasses.replace(dataset, x=frozen_alike(dataset.x, how))
+    batches = loader(model, alike, None, batch_size=SCORE_ROWS, device=device).in_order(SCORE_ROWS)
+    found = [-shared_log_likelihoods(model, b.x, samples, y=b.y, seed=seed).cpu() for b in batches]
+    return torch.cat(found)
 
 
 def measure(
@@ -73,16 +100,41 @@ def measure(
     device: torch.device,
 ) -> dict[str, Any]:
     """The numbers of `bound_numbers` over all items and of `nll_numbers` over at most `limit` random ones."""
+    require_count("samples", samples)
+    require_count("limit", limit)
     with forked(seed, device):
         found = bound_numbers(model, prepared(model, dataset, how, batch_size=512, device=device))
         rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:limit])
         whole = loader(model, dataset, how, batch_size=SCORE_BATCH, device=device)
         parts = torch.from_numpy(rows).split(SCORE_BATCH)
         found |= nll_numbers(model, (whole.rows(part.to(whole.x.device)) for part in parts), samples)
-    discrete = dataset_is_discrete(model)
+    return found | {"bits_per_dim": bits(model, found["nll"])}
+
+
+def measure_loader(model: Model, batches: ForeignLoader, *, samples: int, limit: int, seed: int = 0) -> dict[str, Any]:
+    """The same numbers on the items of a DataLoader, the NLL on the first `limit` that it gives."""
+    with forked(seed, batches.device):
+        found = bound_numbers(model, batches.in_order(0))
+        found |= nll_numbers(model, _first(batches, limit), samples)
+    return found | {"bits_per_dim": bits(model, found["nll"])}
+
+
+def _first(batches: ForeignLoader, limit: int) -> Iterator[Batch]:
+    """The first `limit` items in small batches."""
+    left = limit
+    for batch in batches.in_order(0):
+        for part in batch.chunks(math.ceil(len(batch) / SCORE_BATCH)):
+            few = part.first(left)
+            yield few
+            left -= len(few)
+            if left == 0:
+                return
+
+
+def bits(model: Model, nll: float | None) -> float | None:
+    """The NLL in bits a dimension, where the likelihood gives probabilities."""
     per_dim = math.prod(model.shape) * math.log(2)
-    found["bits_per_dim"] = found["nll"] / per_dim if discrete and found["nll"] is not None else None
-    return found
+    return nll / per_dim if dataset_is_discrete(model) and nll is not None else None
 
 
 def dataset_is_discrete(model: Any) -> bool:

@@ -76,6 +76,11 @@ def test_kill_and_resume(
     again = vaekit("train", "--resume", "--out", "a", "--json")
     assert again.code == 0 and "finished" in again.err
     assert json.loads(again.out)["elbo"] == json.loads(done.out)["elbo"]
+    assert "--seed was nothing when this run was started and is 5 now" in refused(
+        "train", "--resume", "--out", "a", "--seed", 5
+    )
+    assert "DATA was " in refused("train", home / "wide.npy", "--resume", "--out", "a")
+    assert vaekit("train", home / "images.npy", "--resume", "--out", "a").code == 0
     assert {p: p.stat().st_mtime_ns for p in (tmp_path / "a").rglob("*")} == before
 
 

@@ -21,7 +21,8 @@ def test_evaluate(vaekit: Callable[..., Any], refused: Callable[..., str], home:
     numbers = json.loads(done.out)
     assert {k: numbers[k] for k in ("elbo", "nll", "items")} == {k: run.metrics[k] for k in ("elbo", "nll", "items")}
     assert (numbers["split"], numbers["nll_samples"], numbers["recipe"]) == ("test", 500, "vae")
-    assert numbers["run"] == str(images_run) and numbers["steps"] is None
+    assert numbers["run"] == str(images_run) and numbers["steps"] == run.metrics["steps"] == 1
+    assert all(numbers[k] == run.metrics[k] is not None for k in ("epochs", "seconds", "items_per_second"))
     few = json.loads(
         vaekit("evaluate", images_run, "--split", "train", "--limit", 5, "--importance-samples", 7, "--json").out
     )

@@ -252,3 +252,14 @@ def test_folders_that_are_taken(vaekit: Callable[..., Any], refused: Callable[..
     assert Path("a/run.json").read_bytes() == before
     assert vaekit(*words, "--out", "a", "--overwrite", "--seed", 1).code == 0
     assert record(Path("a"))["settings"]["seed"] == 1
+
+
+def test_auto_says_what_it_takes_and_why(vaekit: Callable[..., Any], tmp_path: Path) -> None:
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    x[::5, 1] = np.nan
+    np.save("gaps.npy", x)
+    words = ("--set", "latent_dim=2", "--epochs", 1)
+    done = vaekit("train", "gaps.npy", *words, "--out", "a")
+    assert done.code == 0 and "recipe auto takes miwae: the data has missing values" in done.err
+    named = vaekit("train", "gaps.npy", "--recipe", "miwae", *words, "--out", "b")
+    assert named.code == 0 and "recipe auto" not in named.err

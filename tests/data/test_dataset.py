@@ -169,3 +169,45 @@ def test_arguments_that_say_nothing_are_refused() -> None:
     for argument in ({"key": "x"}, {"size": 8}, {"id": "a"}, {"drop": ["a"]}, {"columns": ["a"]}):
         with pytest.raises(Mistake, match="leave it out"):
             read(np.zeros((3, 2)), **argument)  # type: ignore[arg-type]
+
+
+def test_large_whole_numbers_are_kept() -> None:
+    for wide in (2**24 + 1, -(2**24) - 1):
+        ids = np.array([[wide], [wide + 2]])
+        assert read(ids).x.tolist() == ids.tolist() == read(torch.from_numpy(ids)).x.tolist()
+    assert read(np.array([[2**24], [1]])).x.dtype is torch.float32
+
+
+@pytest.mark.parametrize("value", [1e300, -1e250])
+def test_a_value_too_large_is_named(value: float) -> None:
+    x = np.ones((4, 2))
+    x[2, 1] = value
+    with pytest.raises(Mistake, match=r"in row 2 \(counted from 0\), column 'b', which is too large"):
+        read(pd.DataFrame(x, columns=["a", "b"]))
+    with pytest.raises(Mistake, match=r"row 2 .*column 1, which is too large"):
+        read(x)
+    x[2, 1] = 1e60  # more than float32 holds, and nothing to refuse
+    assert read(x).x[2, 1] == 1e60
+
+
+def test_series_are_matched_by_their_index() -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=["x", "y", "z"])
+    labels = pd.Series([30, 10, 20], index=["z", "x", "y"])
+    data = read(frame, labels=labels, condition=pd.DataFrame({"c": labels}))
+    assert data.labels is not None and data.labels.tolist() == [10, 20, 30]
+    assert data.context["c"].tolist() == [10, 20, 30]
+    assert read(frame, condition=labels).context["y"].tolist() == [10, 20, 30]
+    assert read(frame, condition={"c": labels}).context["c"].tolist() == [10, 20, 30]
+    shuffled = read(frame.set_axis([2, 0, 1]), labels=pd.Series([0, 1, 2]))
+    assert shuffled.labels is not None and shuffled.labels.tolist() == [2, 0, 1]
+    for given in ([7, 8, 9], np.array([7, 8, 9]), pd.Series([7, 8, 9])):  # rows that are only counted
+        found = read(frame, labels=given).labels
+        assert found is not None and found.tolist() == [7, 8, 9]
+    assert read(frame.to_numpy(), labels=labels).labels.tolist() == [30, 10, 20]  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("index", [["x", "y", "other"], ["x", "x", "y"]])
+def test_series_with_another_index_are_refused(index: list[str]) -> None:
+    frame = pd.DataFrame({"a": [1.0, 2.0, 3.0]}, index=["x", "y", "z"])
+    with pytest.raises(Mistake, match=r"labels and the data have another index .*\.to_numpy\(\)"):
+        read(frame, labels=pd.Series([1, 2, 3], index=index))

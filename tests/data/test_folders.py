@@ -109,3 +109,30 @@ def test_folders_without_order(tmp_path: Path) -> None:
     picture(tmp_path / "extra/a.png", 0, mode="L")
     with pytest.raises(Mistake, match="a split 'train' and the folder 'extra' beside it"):
         read(tmp_path)
+
+
+def test_splits_in_any_case_and_hidden_folders(tmp_path: Path) -> None:
+    for place in ("Train/a.png", "VAL/b.png", "Test/c.png", ".cache/d.png", "__MACOSX/Train/e.png", "Train/.x/f.png"):
+        picture(tmp_path / place, 7, mode="L")
+    data = read(tmp_path)
+    assert data.index.tolist() == ["Test/c.png", "Train/a.png", "VAL/b.png"] and data.labels is None
+    assert {part: rows.tolist() for part, rows in data.parts.items()} == {"train": [1], "valid": [2], "test": [0]}
+
+
+def test_what_is_transparent_is_white(tmp_path: Path) -> None:
+    picture(tmp_path / "a.png", (200, 100, 0, 0), mode="RGBA")
+    picture(tmp_path / "b.png", (200, 100, 0, 255), mode="RGBA")
+    picture(tmp_path / "c.png", (200, 100, 0, 51), mode="RGBA")
+    palette = Image.new("P", (8, 6), 3)
+    palette.putpalette([1, 2, 3] * 8)
+    palette.save(tmp_path / "d.png", transparency=3)
+    pixels = read(tmp_path).x[:, :, 0, 0]
+    assert pixels.tolist() == [[255, 255, 255], [200, 100, 0], [244, 224, 204], [255, 255, 255]]
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pixels_of_32_bits_are_refused(tmp_path: Path, mode: str) -> None:
+    picture(tmp_path / "a.png", 7, mode="L")
+    picture(tmp_path / "b.tif", 70000, mode=mode)
+    with pytest.raises(Mistake, match=r"1 of 2 images have 32-bit pixels, the first is .*b.tif"):
+        read(tmp_path)

@@ -114,11 +114,17 @@ def test_join() -> None:
 
 
 def test_bad_joins() -> None:
-    with pytest.raises(Mistake, match=r"the test data hold items of \(3,\), the training data of \(2,\)"):
+    with pytest.raises(Mistake, match=r"the test data hold items of \(3,\), the training data items of \(2,\)"):
         join(rows(4), test=read(np.zeros((2, 3))))
-    with pytest.raises(Mistake, match=r"\('b',\), the training data of \('a',\)"):
+    with pytest.raises(Mistake, match="the columns b, the training data the columns a"):
         join(read(pd.DataFrame({"a": [1.0]})), valid=read(pd.DataFrame({"b": [1.0]})))
     with pytest.raises(Mistake, match=r"the valid data have the context \[\], the training data \['y'\]"):
         join(read(np.zeros((2, 2)), condition=[1, 2]), valid=rows(4))
     with pytest.raises(Mistake, match="names a test part of its own"):
         join(rows(4, test=np.array([0])), test=rows(4))
+
+
+def test_joined_tables_have_the_same_columns() -> None:
+    train, valid = (read(pd.DataFrame(np.ones((2, 2)), columns=names)) for names in (["a", "b"], ["a", "c"]))
+    with pytest.raises(Mistake, match="valid data hold the columns a, c, the training data the columns a, b: give the"):
+        join(train, valid=valid)

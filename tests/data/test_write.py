@@ -128,3 +128,16 @@ def test_a_failure_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.Monke
     with pytest.raises(Mistake, match=r"z.npy cannot be written \(No space left on device\)"):
         write(path, Z + 1)
     assert np.array_equal(np.load(path), Z) and [p.name for p in tmp_path.iterdir()] == ["z.npy"]
+
+
+@pytest.mark.parametrize("title", ["nll", "z1"])
+def test_ids_take_no_outputs_name(tmp_path: Path, title: str) -> None:
+    data = read(pd.DataFrame({title: ["u", "v", "w"], "a": [1.0, 2, 3]}), id=title)
+    frame = pd.read_csv(write(tmp_path / "z.csv", {title: np.array([4.0, 5, 6])}, dataset=data))
+    assert list(frame.columns) == [f"{title}_id", title] and frame[title].tolist() == [4, 5, 6]
+    assert frame[f"{title}_id"].tolist() == ["u", "v", "w"]
+    latents = frame_like(data, torch.from_numpy(Z), [title, f"{title}_id"])
+    taken = pd.read_csv(write(tmp_path / "z.csv", latents, dataset=data))
+    assert list(taken.columns) == [f"{title}_id_id", title, f"{title}_id"] and taken[title].tolist() == [0, 2, 4]
+    with np.load(write(tmp_path / "z.npz", {"index": Z}, dataset=data)) as archive:
+        assert archive["index_id"].tolist() == ["u", "v", "w"] and np.array_equal(archive["index"], Z)

@@ -65,7 +65,7 @@ def test_a_module_of_the_user_s_stays_as_it_is() -> None:
 
 def test_grid_search_picks_by_the_number() -> None:
     grid = {"recipe__beta": [1.0, 30.0], "latent_dim": np.array([2])}
-    search = GridSearchCV(Autoencoder("vae", **{**FAST, "epochs": 10}, lr=5e-3), grid, cv=2).fit(X)
+    search = GridSearchCV(Autoencoder("vae", **{**FAST, "epochs": 60}, lr=5e-3), grid, cv=2).fit(X)
     results = search.cv_results_
     assert search.best_params_ == {"latent_dim": 2, "recipe__beta": 1.0}
     assert search.best_score_ == results["mean_test_score"].max() > results["mean_test_score"].min()

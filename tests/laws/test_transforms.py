@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 
 import pytest
@@ -107,3 +108,49 @@ def test_probabilities_sum_to_one_over_the_users_levels() -> None:
     draws = p.sample((50,))
     torch.testing.assert_close(draws, draws.round(), rtol=0, atol=1e-9)  # levels, in the user's units
     assert 0 <= float(draws.min()) and float(draws.max()) <= 8
+
+
+UNITS = {"tiny": (3e-9, 5e-10), "offset": (1e9, 1.0), "vanishing": (0.0, 1e-180), "huge": (0.0, 1e180)}
+
+
+@pytest.mark.parametrize("per_feature", [True, False])
+@pytest.mark.parametrize("units", UNITS)
+def test_standardize_in_any_unit(units: str, per_feature: bool) -> None:
+    mean, sd = UNITS[units]
+    x = mean + sd * numbers(3, 200, 2)
+    x[0, 0] = float("nan")
+    t = Standardize((2,), per_feature=per_feature, wide=True)
+    t.before_fit(x, {}, len(x))
+    z = t(x)
+    assert z.dtype == torch.float32
+    assert abs(float(z.nanmean())) < 1e-6 and float(z.double().square().nanmean(0).mean()) == pytest.approx(1, abs=1e-5)
+    back = t.inverse(z)
+    assert back.dtype == torch.float64 and float((back - x).abs().nan_to_num().max()) < 1e-6 * sd
+
+
+def test_large_offsets_come_back() -> None:
+    x = 1e9 + torch.arange(1000, dtype=torch.float64)[:, None]
+    t = Standardize((1,), per_feature=True, wide=True)
+    t.before_fit(x, {}, 1000)
+    assert torch.equal(t.inverse(t(x)).round(), x)
+
+
+def test_constant_is_what_float64_rounds() -> None:
+    x = torch.tensor([[0.1 + 0.2, 5e-300, 1e9, 7.0], [0.3, 5e-300, 1e9 + 1e-3, float("nan")]], dtype=torch.float64)
+    t = Standardize((4,), per_feature=True)
+    t.before_fit(x, {}, 2)
+    assert t.factor[[0, 1, 3]].tolist() == [1.0, 1.0, 1.0] and float(t.factor[2]) == pytest.approx(2e3, rel=1e-3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64, torch.bfloat16])
+def test_a_transform_stays_exact_and_gives_the_models_type(dtype: torch.dtype) -> None:
+    t = Standardize((1,), wide=True)
+    t.shift.fill_(1e9 + 1)
+    model = nn.ModuleList([nn.Linear(1, 1), t]).to(dtype).to("cpu")
+    assert t.shift.dtype == t.factor.dtype == torch.float64 and float(t.shift) == 1e9 + 1
+    assert t(torch.tensor([[1e9 + 2]], dtype=torch.float64)).dtype == dtype == model[0].weight.dtype
+    assert t(torch.tensor([[3]], dtype=torch.uint8)).dtype == dtype
+    assert copy.deepcopy(t).dtype == dtype and Levels(255).to(dtype).inverse(torch.ones(1, dtype=dtype)).dtype == dtype
+    with torch.device("meta"):
+        empty = Standardize((1,))
+    assert empty.to(dtype).to_empty(device="cpu").shift.dtype == torch.float64

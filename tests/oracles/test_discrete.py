@@ -64,7 +64,7 @@ def test_the_estimate_is_of_the_discrete_model(kind: str) -> None:
     model, x = model_of(kind).eval(), data()
     exact = enumerated(model, x)[0].logsumexp(0).detach()
     torch.manual_seed(0)
-    got, error, _ = log_likelihoods(model, x, None, 20_000)
+    got, error, _ = log_likelihoods(model, x, None, 80_000)
     assert bool(((got - exact).abs() < 4 * error + 1e-9).all()), (got - exact) / error
     assert float(error.max()) < 0.05
     with torch.no_grad():

@@ -59,7 +59,7 @@ def test_without_a_rate_the_posteriors_variance_goes_to_zero(beta: float) -> Non
     x = numbers(1, 64, 2) @ numbers(2, 2, 5)  # of two dimensions, as the latents
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-2)
     torch.manual_seed(3)
-    for _ in range(600):
+    for _ in range(1200):
         optimizer.zero_grad()
         recipe.objective.loss(model, x).backward()
         optimizer.step()

@@ -42,10 +42,12 @@ def test_pca_is_scikit_learns(latents: int) -> None:
     recipe.start(model, model.transform(raw))
     flat = raw.flatten(1).numpy()
     want = PCA(latents, svd_solver="full").fit(flat)
-    axes = model.likelihood.head.layer.weight.detach()
+    axes = model.likelihood.head.layer.weight.detach() / model.transform.factor.mean()  # in the user's units
     torch.testing.assert_close(axes.T @ axes, torch.eye(latents).double(), rtol=0, atol=1e-10)  # orthonormal features
     cosines = np.abs(np.sum(want.components_ * axes.T.numpy(), 1))
     assert np.abs(cosines - 1).max() < 1e-9  # the same axes, up to their sign
+    codes = model.encode(raw).mean.detach().numpy()
+    np.testing.assert_allclose(np.abs(codes), np.abs(want.transform(flat)), atol=1e-8)
     got = model.reconstruct(raw, mean=True).flatten(1).numpy()
     np.testing.assert_allclose(got, want.inverse_transform(want.transform(flat)), atol=1e-8)
     codes = model.encode(raw).mean.detach()

@@ -97,8 +97,10 @@ def test_own_networks_train_save_and_load(tmp_path: Path) -> None:
     run = vk.fit(plan, TABLE, out=tmp_path / "run", **QUICK)
     own: Any = run.model
     assert same(before, state(encoder)) and not same(before, state(own.posterior.net))
-    with pytest.raises(vk.Mistake, match="field 'posterior.net': it is a torch module of your own"):
+    with pytest.raises(vk.Mistake, match=r"fields 'posterior.net' .*, 'likelihood.net' .*: they are torch modules of"):
         vk.load_run(tmp_path / "run")
+    with pytest.raises(vk.Mistake, match="field 'likelihood.net': it is a torch module of your own"):
+        vk.load_run(tmp_path / "run", modules={"posterior.net": encoder})
     modules = {"posterior.net": encoder, "likelihood.net": decoder}
     assert np.array_equal(vk.load_run(tmp_path / "run", modules=modules).encode(TABLE), run.encode(TABLE))
 
@@ -129,13 +131,13 @@ def test_folders_are_kept_safe(tmp_path: Path) -> None:
     run = vk.fit(recipe(), TABLE, out=tmp_path / "run", **QUICK)
     with pytest.raises(vk.Mistake, match=r"run exists already: .*--resume to go on, --overwrite to delete it"):
         vk.fit(recipe(), TABLE, out=tmp_path / "run", **QUICK)
-    done = vk.fit(recipe(), TABLE, out=tmp_path / "run", resume=True, **{**QUICK, "epochs": 9})
+    done = vk.fit(recipe(), TABLE, out=tmp_path / "run", resume=True, **QUICK)
     assert done.metrics == run.metrics and same(state(done.model), state(run.model))
     new = vk.fit(recipe(), TABLE, out=tmp_path / "run", overwrite=True, seed=1, **QUICK)
     assert not same(state(new.model), state(run.model)) and vk.load_run(tmp_path / "run").metrics == new.metrics
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
-    with pytest.raises(vk.Mistake, match="mine holds files that are no run: they are not deleted"):
+    with pytest.raises(vk.Mistake, match="mine exists already and holds files that are no run: they are kept"):
         vk.fit(recipe(), TABLE, out=tmp_path / "mine", overwrite=True, **QUICK)
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "years of work"
     with pytest.raises(vk.Mistake, match="thesis.txt is a file: give another --out"):
@@ -185,9 +187,14 @@ def test_what_is_refused(given: dict[str, Any], message: str) -> None:
 
 
 def test_factor_vae_wants_company() -> None:
-    plan, message = recipe(name="factor_vae"), "compares the items of a batch and got batch_size={}: give at least 2"
+    plan, message = (
+        recipe(name="factor_vae"),
+        "DensityRatio compares the items of a batch and the smallest one holds {}",
+    )
     with pytest.raises(vk.Mistake, match=message.format(1)):
         vk.fit(plan, TABLE, batch_size=1, **QUICK)
     with pytest.raises(vk.Mistake, match=message.format(1)):
         vk.fit(plan, TABLE, batch_size=4, accumulate=4, **QUICK)
+    with pytest.raises(vk.Mistake, match=message.format(1)):  # 47 items in 24 batches
+        vk.fit(plan, TABLE[:59], batch_size=2, **QUICK)
     assert vk.fit(recipe(), TABLE, batch_size=2, accumulate=4, **QUICK).metrics["steps"] == 48

@@ -122,8 +122,20 @@ def test_dataloaders() -> None:
     recipe = vk.recipe("vae", x, latent_dim=2, hidden=[8])
     runs = [vk.fit(recipe, loader, **QUICK) for loader in loaders]
     assert torch.equal(runs[0].encode(x), runs[1].encode(x)) and runs[0].metrics["steps"] == 10
-    assert runs[0].metrics["elbo"] is None and runs[0].metrics["split"] is None
-    held = vk.fit(recipe, loaders[0], valid=DataLoader(TensorDataset(x), 8), **QUICK)
+    assert runs[0].metrics["split"] == "train" and runs[0].metrics["items"] == 40
+    assert runs[0].record["data"]["items"] == 40 and runs[0].record["split"]["items"] == {"train": 40}
+    few = DataLoader(TensorDataset(x[:12]), 8)
+    held = vk.fit(recipe, loaders[0], valid=few, **QUICK)
+    m, again = held.metrics, held.evaluate(x[:12], samples=10)
+    assert m["split"] == "valid" and m["items"] == m["nll_items"] == 12
+    assert held.record["split"]["items"] == {"train": 40, "valid": 12}
+    assert m["elbo"] == pytest.approx(again["elbo"], abs=1.0) and m["nll"] == pytest.approx(again["nll"], abs=1.0)
+    assert torch.allclose(held.encode(few), held.encode(x[:12]), atol=1e-6)
+    for use in (held.encode, lambda data: vk.fit(recipe, data, **QUICK)):
+        with pytest.raises(vk.Mistake, match="got a TensorDataset of torch: wrap it"):
+            use(TensorDataset(x))
+    with pytest.raises(vk.Mistake, match="the DataLoader gives no batches"):
+        vk.fit(recipe, DataLoader(TensorDataset(x), 50, drop_last=True), **QUICK)
     assert len(held.rows) == 2 and np.isfinite(held.rows[-1]["valid_loss"])
     with pytest.raises(vk.Mistake, match="got labels= with a DataLoader"):
         vk.fit(recipe, loaders[0], labels=[1] * 40, **QUICK)

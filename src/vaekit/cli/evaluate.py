@@ -50,6 +50,7 @@ def evaluate(options: argparse.Namespace) -> int:
         found["split"] = f"{options.split} of {options.data}" if options.split else options.data
     record = run.record
     facts = {name: record[name] for name in ("recipe", "parameters", "likelihood", "binarization")}
+    facts |= {name: record["metrics"].get(name) for name in ("epochs", "steps", "seconds", "items_per_second")}
     where = {"device": str(run.device), "seed": options.seed, "run": str(options.run)}
     show({**facts, **where, **found}, record, as_json=options.json)
     return 0

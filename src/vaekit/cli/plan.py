@@ -7,6 +7,7 @@ __all__ = ["Material", "find_recipe", "free_folder", "locate", "read_material"]
 import argparse
 import importlib
 import re
+import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,12 @@ from vaekit.cli.runs import import_all
 from vaekit.messages import Mistake, near_miss
 
 READING = ("key", "layout", "id", "drop", "labels", "condition")
+WHY = {  # the rules of vk.recipe("auto", ...)
+    "miwae": "the data has missing values, which it learns from as they are",
+    "conditional_vae": "there are columns to condition on",
+    "vae_conv": "pictures of 32 pixels and more are for convolutional networks",
+    "vae": "the data is a table or small pictures, without gaps",
+}
 MARGIN = 9 / 8  # pictures to be cropped at random are decoded this much larger
 
 
@@ -78,7 +85,10 @@ def find_recipe(options: argparse.Namespace, data: Any) -> Any:
         arguments["likelihood"] = options.likelihood
     name = options.recipe or "auto"
     if ":" not in name:
-        return vk.recipe(name, data, **arguments)
+        plan = vk.recipe(name, data, **arguments)
+        if name == "auto":
+            print(f"recipe auto takes {plan.name}: {WHY.get(plan.name, 'it suits the data')}", file=sys.stderr)
+        return plan
     module, _, function = name.partition(":")
     import_all([module])
     found = getattr(importlib.import_module(module), function, None)

@@ -53,12 +53,12 @@ def resumed(options: argparse.Namespace) -> dict[str, Any] | None:
         return None
     record = _record(folder / "run.json")
     command = record.get("command")
-    if record.get("status") == "finished":
-        options.imports = options.imports or (command or {}).get("imports")
-        return record
-    if not isinstance(command, dict):
-        raise Mistake(f"{folder} was not started by `vaekit train`: go on with vk.fit(..., out=..., resume=True).")
     wanted = command_of(options)
+    finished = record.get("status") == "finished"
+    if not isinstance(command, dict):
+        if finished and not set(wanted) - set(MAY_CHANGE):
+            return record
+        raise Mistake(f"{folder} was not started by `vaekit train`: go on with vk.fit(..., out=..., resume=True).")
     plan = importlib.import_module("vaekit.cli.plan")
     for name, value in wanted.items():
         value = plan.locate(value) if name in PLACES and isinstance(value, str) else value
@@ -68,6 +68,9 @@ def resumed(options: argparse.Namespace) -> dict[str, Any] | None:
                 f"{option} was {was} when this run was started and is {value} now: leave it out to go on, or start "
                 f"another run with --init-from {folder}."
             )
+    if finished and options.data is None:  # nothing is read again
+        options.imports = options.imports or command.get("imports")
+        return record
     for name, value in {**command, **{k: wanted[k] for k in MAY_CHANGE if k in wanted}}.items():
         setattr(options, name, list(value.items()) if name == "set" else value)
     return record

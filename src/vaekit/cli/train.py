@@ -86,9 +86,12 @@ def train(options: argparse.Namespace) -> int:
         raise Mistake("--resume goes on with a run as it was started: leave --overwrite and --config out.")
     if options.config is not None:
         configure(options)
+    named = options.data is not None
     record = resumed(options) if options.resume else None
     import_all(options.imports)
     if record is not None and record.get("status") == "finished":
+        if named:
+            check_same(read_material(options), record["data"], options)
         return close(vk.load_run(options.out), options, f"{options.out} holds a finished run: nothing to do")
     if options.data is None:
         raise Mistake(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_column", "as_storage", "from_array"]
+__all__ = ["aligned", "as_column", "as_storage", "from_array"]
 
 from typing import Any
 
@@ -15,6 +15,7 @@ from vaekit.messages import Mistake
 
 CHANNELS = (1, 3, 4)
 LAYOUTS = ("NCHW", "NHWC")
+EXACT = 2**24  # float32 holds the whole numbers up to here
 
 
 def from_array(
@@ -67,6 +68,8 @@ def as_storage(array: np.ndarray | Tensor, name: str) -> Tensor:
     """The array as a tensor of uint8, float32 or float64 on the CPU, without a copy where none is needed."""
     if isinstance(array, Tensor):
         tensor = array.detach().cpu()
+        if tensor.layout is torch.strided and tensor.dtype in (torch.int32, torch.int64):
+            return as_storage(tensor.numpy(), name)
         if tensor.is_complex() or tensor.is_quantized or tensor.is_sparse:
             raise Mistake(f"{name!r} is a tensor of {tensor.dtype} ({tensor.layout}): give dense real numbers.")
     else:
@@ -76,7 +79,8 @@ def as_storage(array: np.ndarray | Tensor, name: str) -> Tensor:
         if array.dtype.kind not in "biuf":
             raise Mistake(f"{name!r} holds {array.dtype} values: give numbers, such as float32 or uint8.")
         if array.dtype.kind in "iu" and array.dtype != np.uint8:
-            array = array.astype(np.float32)
+            wide = array.size and max(int(array.max()), -int(array.min())) > EXACT
+            array = array.astype(np.float64 if wide else np.float32)
         elif array.dtype.kind == "f" and array.dtype not in (np.float32, np.float64):
             array = array.astype(np.float32 if array.dtype.itemsize < 4 else np.float64)
         array = np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("="))
@@ -112,6 +116,32 @@ def as_column(values: Any, what: str, n: int) -> np.ndarray:
         got = f"shape {array.shape}" if array.ndim != 1 else f"{len(array)} values"
         raise Mistake(f"{what} has {got} for {n} rows of data: give one value a row, in the order of the rows.")
     return array
+
+
+def aligned(values: Any, index: Any, what: str) -> Any:
+    """A Series or DataFrame in the order of the data's index; all else, and what has no index of its own, as it is.
+
+    Raises:
+        Mistake: where both have an index and these do not hold the same labels, each once.
+
+    Example:
+        >>> import pandas as pd
+        >>> aligned(pd.Series([1, 2], index=["u", "v"]), pd.Index(["v", "u"]), "labels").tolist()
+        [2, 1]
+    """
+    if type(values).__name__ not in ("Series", "DataFrame") or not hasattr(index, "equals"):
+        return values
+    own = values.index
+    if len(own) != len(index) or own.equals(index):
+        return values
+    if own.is_unique and index.is_unique and bool(own.isin(index).all()):
+        return values.reindex(index)
+    if any(labels.equals(type(labels)(range(len(labels)))) for labels in (own, index)):
+        return values  # rows that are only counted
+    raise Mistake(
+        f"{what} and the data have another index (such as {own[0]!r} and {index[0]!r} in the first row): give both the "
+        f"same one, or {what} in the order of the rows, with .to_numpy()."
+    )
 
 
 def _layout(name: str, shape: tuple[int, ...]) -> str:

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from vaekit.messages import Mistake
 
+LARGEST = 1e200  # what is larger overflows even in float64 on the way
+
 
 @dataclass(frozen=True, eq=False)
 class Dataset:
@@ -144,20 +146,30 @@ def check(dataset: Dataset) -> None:
 
 
 def check_values(dataset: Dataset) -> None:
-    """Raise Mistake for what no use of data allows: no rows, no columns, infinite values. NaN is kept."""
+    """Raise Mistake for what no use of data allows: no rows, no columns, infinite or huge values. NaN is kept."""
     if len(dataset) == 0:
         raise Mistake(f"{dataset.name!r} has no rows: got shape {tuple(dataset.x.shape)}, give at least one item.")
     if 0 in dataset.shape:
         raise Mistake(f"the items of {dataset.name!r} are empty: got shape {tuple(dataset.x.shape)}.")
-    if dataset.x.is_floating_point() and not bool(torch.isfinite(dataset.x).all()):
-        where = torch.isinf(dataset.x)
-        if bool(where.any()):
-            first = where.nonzero()[0].tolist()
-            column = "" if dataset.columns is None else f" (column {dataset.columns[first[1]]!r})"
-            raise Mistake(
-                f"{dataset.name!r} holds {int(where.sum())} infinite values, the first at {tuple(first)}{column}: "
-                "replace them by numbers, or by NaN where the value is missing."
-            )
+    if not dataset.x.is_floating_point():
+        return
+    where = torch.isinf(dataset.x)
+    if bool(where.any()):
+        first = where.nonzero()[0].tolist()
+        column = "" if dataset.columns is None else f" (column {dataset.columns[first[1]]!r})"
+        raise Mistake(
+            f"{dataset.name!r} holds {int(where.sum())} infinite values, the first at {tuple(first)}{column}: "
+            "replace them by numbers, or by NaN where the value is missing."
+        )
+    huge = dataset.x.abs() > LARGEST if dataset.x.dtype == torch.float64 else where
+    if bool(huge.any()):
+        row, *place = huge.nonzero()[0].tolist()
+        column = place[0] if dataset.columns is None else repr(dataset.columns[place[0]])
+        at = f"column {column}" if dataset.kind == "table" else f"pixel {tuple(place)}"
+        raise Mistake(
+            f"{dataset.name!r} holds {float(dataset.x[row][tuple(place)]):.4g} in row {row} (counted from 0), {at}, "
+            f"which is too large to compute with: correct it, or rescale the values to less than {LARGEST:g}."
+        )
 
 
 def _varies(x: Tensor) -> bool:

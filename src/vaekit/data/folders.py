@@ -19,7 +19,8 @@ from vaekit.data.dataset import Dataset
 from vaekit.messages import Mistake
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
-GREY = {"1", "L", "I", "I;16", "I;16B", "I;16L"}
+GREY = {"1", "L", "I;16", "I;16B", "I;16L"}
+WIDE = {"I", "F"}
 DEFAULT_SIDE = 64
 ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture on its side
 
@@ -28,7 +29,8 @@ def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None, wo
     """All images below a folder, in the order of their paths, as uint8.
 
     Sub-folders train, valid (val, validation) and test are splits; other sub-folders, there or at the top, are
-    classes. Images are grey only if all are, else RGB.
+    classes, and hidden ones are left out. Images are grey only if all are, else RGB; what is transparent is laid on
+    white. 16-bit pixels keep their upper 8 bits.
 
     Args:
         path: the folder.
@@ -37,10 +39,10 @@ def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None, wo
         workers: threads that decode; None for a few more than there are cores.
 
     Raises:
-        Mistake: where there are no images, or some cannot be read.
+        Mistake: where there are no images, or some cannot be read, or have 32-bit pixels.
     """
     files = sorted(
-        (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not p.name.startswith(".") and p.is_file()),
+        (p for p in path.rglob("*") if p.suffix.lower() in SUFFIXES and not _hidden(p, path) and p.is_file()),
         key=lambda p: p.relative_to(path).parts,
     )
     if not files:
@@ -74,6 +76,11 @@ def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None, wo
     )
 
 
+def _hidden(file: Path, folder: Path) -> bool:
+    """Caches, thumbnails, and what macOS leaves in archives."""
+    return any(part.startswith(".") or part == "__MACOSX" for part in file.relative_to(folder).parts)
+
+
 def parse_size(size: int | str | Sequence[int] | None) -> tuple[int, int] | None:
     """(H, W) of a number, "HxW" or a pair.
 
@@ -96,9 +103,9 @@ def parse_size(size: int | str | Sequence[int] | None) -> tuple[int, int] | None
 def _places(path: Path, places: Sequence[Path]) -> tuple[np.ndarray, np.ndarray | None]:
     """The split ("" for none) and the class of each file, read off its folders."""
     tops = {place.parts[0] if len(place.parts) > 1 else "" for place in places}
-    others = sorted(tops - SPLITS.keys())
+    others = sorted(top for top in tops if top.lower() not in SPLITS)
     split = not others
-    if "train" in tops and others:
+    if others and "train" in map(str.lower, tops):
         stray = f"the folder {others[0]!r}" if others[0] else "images"
         raise Mistake(
             f"{path} holds a split 'train' and {stray} beside it: move all into train, valid and test, "
@@ -106,7 +113,7 @@ def _places(path: Path, places: Sequence[Path]) -> tuple[np.ndarray, np.ndarray 
         )
     folders = [place.parts[int(split) : -1] for place in places]
     labels = np.array([parts[0] if parts else "" for parts in folders])
-    splits = np.array([SPLITS[place.parts[0]] if split else "" for place in places])
+    splits = np.array([SPLITS[place.parts[0].lower()] if split else "" for place in places])
     return splits, labels if (labels != "").any() else None
 
 
@@ -120,9 +127,16 @@ def _peek(files: Sequence[Path], workers: int | None) -> tuple[list[tuple[int, i
         with Image.open(files[i]) as image:
             width, height = image.size
             turned = image.getexif().get(ORIENTATION, 1) in (5, 6, 7, 8)
-            found[i] = ((width, height) if turned else (height, width), image.mode)
+            mode = "I;16" if image.mode == "I" and image.format == "PNG" else image.mode  # older Pillow; PNG has no 32
+            found[i] = ((width, height) if turned else (height, width), mode)
 
     _each(peek, files, "finding images", workers)
+    wide = [file for file, (_, mode) in zip(files, found, strict=True) if mode in WIDE]
+    if wide:
+        raise Mistake(
+            f"{len(wide)} of {len(files)} images have 32-bit pixels, the first is {wide[0]}, and nothing says what is "
+            "white: convert them to 8 or 16 bits, or give the numbers as a .npy array."
+        )
     return [size for size, _ in found], [mode for _, mode in found]
 
 
@@ -150,6 +164,8 @@ def _decode(path: Path, height: int, width: int, grey: bool) -> np.ndarray:
         image = ImageOps.exif_transpose(opened)
         if image.mode.startswith("I"):  # 16 bits; Pillow's own conversion would clip them
             image = Image.fromarray((np.asarray(image).astype(np.int64) >> 8).clip(0, 255).astype(np.uint8))
+        if image.has_transparency_data:
+            image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
         image = image.convert("L" if grey else "RGB")
         if image.size != (width, height):
             image = ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS)

@@ -13,15 +13,16 @@ import numpy as np
 from torch import Tensor
 
 from vaekit.data.archives import read_npy, read_npz
-from vaekit.data.arrays import as_column, from_array
+from vaekit.data.arrays import aligned, as_column, from_array
 from vaekit.data.builtin import BUILTINS, read_builtin
+from vaekit.data.csvfile import read_csv
 from vaekit.data.dataset import Dataset, check_values
 from vaekit.data.folders import read_folder
-from vaekit.data.tables import from_frame, read_csv, read_parquet
+from vaekit.data.tables import from_frame, read_parquet
 from vaekit.messages import ArgumentMistake, Mistake, near_miss
 
 LABELS = ("labels", "label", "y")  # names that stand for the labels a source brings along
-TABLES = {".csv": read_csv, ".parquet": read_parquet}
+TABLES = (".csv", ".parquet")
 
 
 def read(
@@ -42,9 +43,10 @@ def read(
     Args:
         data: a Dataset, numpy array, torch tensor, DataFrame, or the name of a built-in data set or a path
             (.npy, .npz, .csv, .parquet, a folder of images).
-        labels: one value a row, or the name of a column; they are not modelled and condition nothing.
+        labels: one value a row, or the name of a column; they are not modelled and condition nothing. A Series is
+            matched to a DataFrame by the index, all else by the order.
         condition: what the model is conditioned on: a value a row (field "y"), a dict or DataFrame of fields, or
-            the name or a list of names of columns.
+            the name or a list of names of columns; matched like labels.
         key: which array of an .npz archive holds the items.
         id: the column of a table that names its rows.
         drop: columns of a table to leave out.
@@ -62,7 +64,7 @@ def read(
         (Dataset('digits', image, 1797 items of (8, 8), float32), [0, 1, 2])
     """
     names = _names(condition)
-    if (table := _as_table(data)) is not None:
+    if (table := _as_table(data, id)) is not None:
         frame, name, origin = table
         aside = [*([labels] if isinstance(labels, str) else []), *(names or ()), *_listed(drop)]
         _reject(name, key=key, size=size, layout=layout)
@@ -78,7 +80,7 @@ def read(
     return dataset
 
 
-def _as_table(data: Any) -> tuple[Any, str, str] | None:
+def _as_table(data: Any, id: str | None) -> tuple[Any, str, str] | None:
     if type(data).__name__ == "DataFrame" and hasattr(data, "columns"):
         if not hasattr(data, "iloc"):
             raise ArgumentMistake(f"got a {type(data).__module__} DataFrame: give a pandas one, with .to_pandas().")
@@ -86,7 +88,9 @@ def _as_table(data: Any) -> tuple[Any, str, str] | None:
     if isinstance(data, str | Path) and data not in BUILTINS:
         path = Path(data).expanduser()
         if path.suffix.lower() in TABLES and path.is_file():
-            return TABLES[path.suffix.lower()](path), path.stem, "file"
+            csv = path.suffix.lower() == ".csv"
+            frame = read_csv(path, text=[] if id is None else [id]) if csv else read_parquet(path)
+            return frame, path.stem, "file"
     return None
 
 
@@ -148,7 +152,7 @@ def _labels(dataset: Dataset, labels: Any) -> np.ndarray:
     if isinstance(labels, str):
         found = _column(dataset, labels, "labels")
     else:
-        found = as_column(labels, "labels", len(dataset))
+        found = _values(dataset, labels, "labels")
     if found.ndim != 1:
         raise Mistake(f"labels have shape {found.shape}: give one value a row, for one-hot rows array.argmax(1).")
     return found
@@ -158,11 +162,13 @@ def _context(dataset: Dataset, condition: Any, names: Sequence[str] | None) -> d
     if names is not None:
         return {name: _column(dataset, name, "condition") for name in names}
     if isinstance(condition, Mapping) or type(condition).__name__ == "DataFrame":
-        return {
-            str(name): as_column(condition[name], f"condition {str(name)!r}", len(dataset))
-            for name in getattr(condition, "columns", condition)
-        }
-    return {"y": as_column(condition, "condition", len(dataset))}
+        given = {str(name): condition[name] for name in getattr(condition, "columns", condition)}
+        return {name: _values(dataset, values, f"condition {name!r}") for name, values in given.items()}
+    return {"y": _values(dataset, condition, "condition")}
+
+
+def _values(dataset: Dataset, values: Any, what: str) -> np.ndarray:
+    return as_column(aligned(values, dataset.index, what), what, len(dataset))
 
 
 def _column(dataset: Dataset, name: str, what: str) -> np.ndarray:

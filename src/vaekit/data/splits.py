@@ -86,8 +86,9 @@ def join(dataset: Dataset, *, valid: Dataset | None = None, test: Dataset | None
                 f"leave {part}= out to use it."
             )
         if other.shape != dataset.shape or other.columns != dataset.columns:
-            mine, its = dataset.columns or dataset.shape, other.columns or other.shape
-            raise Mistake(f"the {part} data hold items of {its}, the training data of {mine}: give the same for both.")
+            raise Mistake(
+                f"the {part} data hold {_items(other)}, the training data {_items(dataset)}: give the same for both."
+            )
         if other.context.keys() != dataset.context.keys():
             raise Mistake(
                 f"the {part} data have the context {sorted(other.context)}, the training data "
@@ -165,6 +166,13 @@ def _groups(dataset: Dataset, by: str | np.ndarray | Sequence[Any]) -> np.ndarra
         f"{dataset.name!r} has no column {by!r} to split by: {hint}It has {', '.join(options[:12])}; "
         f"a column of text is kept for splitting by drop=[{by!r}] (--drop)."
     )
+
+
+def _items(dataset: Dataset) -> str:
+    """The columns of a table where they have names, else the shape of an item."""
+    if dataset.columns is None:
+        return f"items of {dataset.shape}"
+    return f"the columns {', '.join(map(str, dataset.columns))}"
 
 
 def _join_labels(pieces: Sequence[Dataset]) -> np.ndarray | None:

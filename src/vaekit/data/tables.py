@@ -1,9 +1,10 @@
-"""Tables as a Dataset: DataFrames, .csv and .parquet files, whose numeric columns are modelled."""
+"""Tables as a Dataset: DataFrames and .parquet files, whose numeric columns are modelled."""
 
 from __future__ import annotations
 
-__all__ = ["from_frame", "read_csv", "read_parquet"]
+__all__ = ["from_frame", "read_parquet"]
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,20 +18,8 @@ from vaekit.messages import Mistake, near_miss, optional
 if TYPE_CHECKING:
     import pandas as pd
 
-
-def read_csv(path: Path) -> pd.DataFrame:
-    """A .csv file with one line of column names; blank cells are missing values."""
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path, skipinitialspace=True)
-    except pd.errors.EmptyDataError as error:
-        raise Mistake(f"{path} is empty: give a line of column names and a line for each row.") from error
-    except UnicodeDecodeError as error:
-        raise Mistake(f"{path} is no UTF-8 text ({error.reason} at byte {error.start}): save it as UTF-8.") from error
-    except (pd.errors.ParserError, OSError, ValueError) as error:
-        raise Mistake(f"{path} cannot be read as a table ({str(error).strip()}): mend or re-export it.") from error
-    return frame
+THOUSANDS = re.compile(r"[-+]?\d{1,3}(,\d{3})+(\.\d*)?")
+DECIMAL = re.compile(r"[-+]?\d*,\d+")
 
 
 def read_parquet(path: Path) -> pd.DataFrame:
@@ -132,7 +121,7 @@ def _values(frame: pd.DataFrame, name: str) -> np.ndarray:
         raise Mistake(
             f"{some_are} {listed} of {name!r} hold{'' if len(names) > 1 else 's'} no numbers (in {names[0]!r} "
             f"{frame[text[0]].dtype} values{sample}): leave them out with drop={names[:5]!r} (--drop), or use them as "
-            f"labels (--labels), condition (--condition) or id (--id).{everything}"
+            f"labels (--labels), condition (--condition) or id (--id).{everything}{_commas(odd)}"
         )
     kinds = {str(dtype) for dtype in frame.dtypes}
     if kinds <= {"bool", "uint8"}:
@@ -140,6 +129,18 @@ def _values(frame: pd.DataFrame, name: str) -> np.ndarray:
     if kinds <= {"bool", "uint8", "int8", "int16", "float16", "float32"}:
         return frame.to_numpy(dtype=np.float32)
     return frame.to_numpy(dtype=np.float64, na_value=np.nan)
+
+
+def _commas(values: pd.Series[Any]) -> str:
+    """What is to be said of text that is numbers but for their commas."""
+    spelled = [str(value).strip() for value in values]
+    for pattern, what, instead in (
+        (THOUSANDS, "thousands separators", "without"),
+        (DECIMAL, "decimal commas", "with decimal points"),
+    ):
+        if spelled and all(map(pattern.fullmatch, spelled)):
+            return f" These look like numbers with {what}: write them {instead}."
+    return ""
 
 
 def _blank_bools(column: pd.Series[Any]) -> bool:

@@ -8,31 +8,57 @@ from __future__ import annotations
 __all__ = ["Levels", "Rescale", "Standardize", "Transform", "log_jacobian"]
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import torch
 from torch import Tensor
 
 from vaekit.part import Part
 
+ROUNDING = 1e-13  # of the mean: what sums in float64 leave between numbers that are meant to be equal
+
 
 class Transform(Part):
     """Elementwise and affine: model = (x - shift) * factor.
 
-    A transform of discrete data relabels its levels: probabilities stay, and the log-Jacobian is 0.
+    A transform of discrete data relabels its levels: probabilities stay, and the log-Jacobian is 0. Shift and factor
+    are float64 whatever the model's type, since the user's units may be tiny or far from 0.
     """
 
     discrete: bool = False
     shift: Tensor
     factor: Tensor
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.dtype = torch.get_default_dtype()  # the model's; follows .to() and .double()
+
     def forward(self, x: Tensor) -> Tensor:
         """(*leading, *X) in the user's units -> the model's, in the model's floating type."""
-        return (x.to(self.factor.dtype) - self.shift) * self.factor
+        wide = self.dtype if x.dtype == torch.uint8 else self.factor.dtype  # bytes lose nothing
+        return ((x.to(wide) - self.shift.to(wide)) * self.factor.to(wide)).to(self.dtype)
 
     def inverse(self, x: Tensor) -> Tensor:
-        """(*leading, *X) in the model's units -> the user's."""
-        return x / self.factor + self.shift
+        """(*leading, *X) in the model's units -> the user's, in the floating type of x."""
+        return self._inverse(x).to(x.dtype)
+
+    def _inverse(self, x: Tensor) -> Tensor:
+        return x.to(self.factor.dtype) / self.factor + self.shift
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Transform:
+        """Moved with the model, but not narrowed, except to devices without float64."""
+        like = fn(torch.empty(0, dtype=self.dtype, device=self.factor.device))
+        self.dtype = like.dtype
+        wide = torch.float32 if like.device.type == "mps" else torch.float64
+
+        def moved(tensor: Tensor) -> Tensor:
+            if not tensor.is_floating_point():
+                return fn(tensor)
+            there = fn(tensor.to(wide))
+            return there if there.dtype == wide else tensor.to(there.device, wide)
+
+        super()._apply(moved, recurse)  # type: ignore[no-untyped-call]
+        return self
 
     def log_jacobian_each(self) -> Tensor:
         """log |dT/dx| of each element, broadcastable to X."""
@@ -56,8 +82,8 @@ class Levels(Transform):
     def __init__(self, top: float = 255.0, *, low: float = 0.0) -> None:
         super().__init__()
         factor = (1.0 - low) / top
-        self.register_buffer("factor", torch.tensor(factor))
-        self.register_buffer("shift", torch.tensor(-low / factor))
+        self.register_buffer("factor", torch.tensor(factor, dtype=torch.float64))
+        self.register_buffer("shift", torch.tensor(-low / factor, dtype=torch.float64))
 
 
 class Rescale(Levels):
@@ -69,9 +95,12 @@ class Rescale(Levels):
 class Standardize(Transform):
     """Mean 0 and variance 1, fitted to the training data; constant features keep their scale.
 
+    Constant is what differs by no more than float64 rounds, whatever its unit.
+
     Args:
         shape: the shape of one item.
         per_feature: one scale for each feature (tables) or one for all (pictures, vectors of like quantities).
+        wide: whether values in the user's units come back as float64, for data that came so.
 
     Example:
         >>> t = Standardize((2,), per_feature=True)
@@ -80,21 +109,31 @@ class Standardize(Transform):
         tensor([[1., 0.]])
     """
 
-    def __init__(self, shape: Sequence[int], *, per_feature: bool = False) -> None:
+    def __init__(self, shape: Sequence[int], *, per_feature: bool = False, wide: bool = False) -> None:
         super().__init__()
-        self.per_feature = per_feature
-        self.register_buffer("shift", torch.zeros(tuple(shape)))
-        self.register_buffer("factor", torch.ones(tuple(shape)))
+        self.per_feature, self.wide = per_feature, wide
+        self.register_buffer("shift", torch.zeros(tuple(shape), dtype=torch.float64))
+        self.register_buffer("factor", torch.ones(tuple(shape), dtype=torch.float64))
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        wide = x.to(torch.float64)
-        mean = wide.nanmean(0)  # (*X)
-        variance = (wide - mean).square().nanmean(0)
+        x = x.to(self.factor.dtype)
+        missing = x.isnan()
+        low, high = x.masked_fill(missing, torch.inf).amin(0), x.masked_fill(missing, -torch.inf).amax(0)  # (*X)
+        span = torch.where(high > low, high - low, 1.0)
+        share = (x - low) / span  # (B, *X) in [0, 1], so that no square overflows or vanishes
+        mean = low + span * share.nanmean(0)
+        spread = span * (share - share.nanmean(0)).square().nanmean(0).sqrt()
+        spread = spread.masked_fill(spread <= ROUNDING * mean.abs(), 0.0)
+        smallest = torch.finfo(x.dtype).tiny
         if not self.per_feature:
-            variance = variance.nanmean().expand_as(variance)
-        scale = torch.where(variance > 1e-12 * (1 + mean.square()), variance, torch.ones_like(variance)).sqrt()
+            top = spread.nan_to_num(0.0).amax().clamp(min=smallest)
+            spread = (top * (spread / top).square().nanmean().sqrt()).expand_as(spread)
         self.shift.copy_(mean.nan_to_num(0.0))
-        self.factor.copy_(scale.nan_to_num(1.0).reciprocal())
+        self.factor.copy_(torch.where(spread > smallest, spread, 1.0).reciprocal())
+
+    def inverse(self, x: Tensor) -> Tensor:
+        """(*leading, *X) in the model's units -> the user's; float64 where `wide`, else in the floating type of x."""
+        return self._inverse(x) if self.wide else super().inverse(x)
 
 
 def log_jacobian(transform: Transform, shape: Sequence[int]) -> float:

@@ -6,7 +6,7 @@ __all__ = ["write"]
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
@@ -103,7 +103,15 @@ def _arrays(values: Any, index: Any) -> dict[str, Any]:
     else:
         named = values if isinstance(values, Mapping) else {"x": values}
         arrays = {name: _unpickled(_plain(array)) for name, array in named.items()}
-    return arrays if index is None else {"index": _unpickled(np.asarray(index)), **arrays}
+    return arrays if index is None else {_free("index", arrays): _unpickled(np.asarray(index)), **arrays}
+
+
+def _free(title: str, taken: Iterable[Any]) -> str:
+    """The title of the ids, apart from those of the values: nll_id where both are called nll."""
+    taken = set(map(str, taken))
+    while title in taken:
+        title += "_id"
+    return title
 
 
 def _unpickled(array: np.ndarray) -> np.ndarray:
@@ -123,8 +131,8 @@ def _frame(path: Path, values: Any, index: Any, names: Sequence[str] | None, dat
     if index is not None:
         by_file = dataset is not None and dataset.origin == "folder"
         title = str(getattr(index, "name", None) or ("file" if by_file else "index"))
-        column = pd.Series(np.asarray(index), name=title)
-        frame = pd.concat([column, frame.drop(columns=title, errors="ignore")], axis=1)
+        column = pd.Series(np.asarray(index), name=_free(title, frame.columns))
+        frame = pd.concat([column, frame], axis=1)
     return frame.set_axis([str(column) for column in frame.columns], axis=1)
 
 

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 __all__ = ["shared_log_likelihoods"]
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from vaekit.conditional import pick
 from vaekit.evaluation.likelihood import log_likelihoods
 from vaekit.maths import log_mean_exp
 from vaekit.models import HierarchicalVAE, Model
@@ -24,13 +25,16 @@ DECODED = 2**14  # items decoded at a time: hidden layers may be wider than the 
 
 
 @torch.no_grad()
-def shared_log_likelihoods(model: Model, x: Tensor, samples: int, *, seed: int = 0) -> Tensor:
-    """log p(x) of each item in nats and the user's units, (B,) float64, all items sharing their noise.
+def shared_log_likelihoods(
+    model: Model, x: Tensor, samples: int, *, y: Mapping[str, Tensor] | None = None, seed: int = 0
+) -> Tensor:
+    """log p(x|y) of each item in nats and the user's units, (B,) float64, all items sharing their noise.
 
     Args:
-        model: in evaluation mode, without context.
+        model: in evaluation mode.
         x: (B, *X) in the model's units and its floating type; B is cut into pieces of flat memory.
         samples: K, the draws of z.
+        y: the encoded context, (B, width) each.
         seed: of the noise.
 
     Example:
@@ -42,10 +46,15 @@ def shared_log_likelihoods(model: Model, x: Tensor, samples: int, *, seed: int =
     each = max(1, x[0].numel())
     chunk = min(samples, max(1, NUMBERS // each))  # the same for any B, as the order of the draws depends on it
     rows = max(1, min(NUMBERS // each, DECODED) // chunk)
-    return torch.cat([_estimates(model, part, samples, chunk, seed) for part in x.split(rows)])
+    parts = [slice(start, start + rows) for start in range(0, len(x), rows)]
+    return torch.cat([_estimates(model, x[part], _rows(y, part), samples, chunk, seed) for part in parts])
 
 
-def _estimates(model: Model, x: Tensor, samples: int, chunk: int, seed: int) -> Tensor:
+def _rows(y: Mapping[str, Tensor] | None, part: slice) -> dict[str, Tensor] | None:
+    return None if y is None else {name: value[part] for name, value in y.items()}
+
+
+def _estimates(model: Model, x: Tensor, y: Mapping[str, Tensor] | None, samples: int, chunk: int, seed: int) -> Tensor:
     generator = torch.Generator().manual_seed(seed)  # on the CPU: the same noise on every device
 
     def draw(q: Any, k: int) -> Tensor:
@@ -54,9 +63,10 @@ def _estimates(model: Model, x: Tensor, samples: int, chunk: int, seed: int) -> 
         return z
 
     sizes = [min(chunk, samples - start) for start in range(0, samples, chunk)]
-    traces = _traces(model, x, sizes, draw)
+    traces = _traces(model, x, y, sizes, draw)
     if traces is None:
-        return torch.cat([_alone(model, row, samples, seed) for row in x.split(1)])
+        ones = [slice(i, i + 1) for i in range(len(x))]
+        return torch.cat([_alone(model, x[one], _rows(y, one), samples, seed) for one in ones])
     log_w: list[Tensor] = []
     for trace in traces:
         if not log_w:
@@ -65,21 +75,23 @@ def _estimates(model: Model, x: Tensor, samples: int, chunk: int, seed: int) -> 
     return log_mean_exp(torch.cat(log_w)) + model.log_jacobian(x)
 
 
-def _traces(model: Any, x: Tensor, sizes: list[int], draw: Callable[[Any, int], Tensor]) -> Iterator[Trace] | None:
+def _traces(
+    model: Any, x: Tensor, y: Mapping[str, Tensor] | None, sizes: list[int], draw: Callable[[Any, int], Tensor]
+) -> Iterator[Trace] | None:
     """Traces of that many draws each; None for a posterior whose noise cannot be shared."""
     if isinstance(model, HierarchicalVAE):
-        seen = model._seen(x, None)
+        seen, given = model._seen(x, y), pick(model.likelihood, y)
         found = (model.descend(seen, lambda q, k=k: draw(q, k)) for k in sizes)
-        return (Trace(x, None, levels, model.likelihood(s), missing=model.takes_missing) for levels, s in found)
-    q, p = model._posterior(x, None), model._prior(None)
+        return (Trace(x, y, levels, model.likelihood(s, *given), missing=model.takes_missing) for levels, s in found)
+    q, p = model._posterior(x, y), model._prior(y)
     if not hasattr(q, "from_noise"):
         return None
     draws = (draw(q, k) for k in sizes)
-    return (Trace(x, None, ((q, p, z),), model._likelihood(z, None), missing=model.takes_missing) for z in draws)
+    return (Trace(x, y, ((q, p, z),), model._likelihood(z, y), missing=model.takes_missing) for z in draws)
 
 
-def _alone(model: Model, row: Tensor, samples: int, seed: int) -> Tensor:
+def _alone(model: Model, row: Tensor, y: Mapping[str, Tensor] | None, samples: int, seed: int) -> Tensor:
     """One item by itself, always from the same seed."""
     with torch.random.fork_rng(devices=[row.device] if row.device.type == "cuda" else []):
         torch.manual_seed(seed)
-        return log_likelihoods(model, row, None, samples)[0]
+        return log_likelihoods(model, row, y, samples)[0]

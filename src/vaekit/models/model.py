@@ -4,7 +4,9 @@ from __future__ import annotations
 
 __all__ = ["Model", "UserUnits"]
 
+import math
 from collections.abc import Iterator, Mapping
+from numbers import Integral, Real
 from typing import Any
 
 import torch
@@ -50,7 +52,9 @@ class UserUnits(Distribution):
         return self.base.variance if self.transform is None else self.base.variance / self.transform.factor.square()
 
     def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
-        return self._out(self.base.sample(torch.Size(sample_shape)))
+        drawn = self._out(self.base.sample(torch.Size(sample_shape)))
+        # levels are whole numbers, which the way there and back misses by an ulp
+        return drawn.round() if self.transform is not None and self.transform.discrete else drawn
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self.transform is None:
@@ -124,6 +128,8 @@ class Model(Part):
         if self.context is None:
             if y is None:
                 return None
+            if not any(getattr(part, "reads", ()) for part in self.modules()):
+                raise Mistake("this model is conditioned on nothing and got a context: leave y= (given=) out.")
             return {"y": torch.as_tensor(y)} if not isinstance(y, Mapping) else dict(y)
         if y is None:
             raise Mistake(
@@ -158,8 +164,10 @@ class Model(Part):
     @torch.no_grad()
     def sample(self, n: int = 1, y: Any = None, *, temperature: float = 1.0, mean: bool | None = None) -> Tensor:
         """n items from the prior, (n, *X); y is one row for all or n rows; temperature scales the prior only."""
-        if n < 1:
-            raise Mistake(f"got n = {n} and wanted at least one sample: give n=1 or more.")
+        if not isinstance(n, Integral) or isinstance(n, bool) or n < 1:
+            raise Mistake(f"got n = {n!r} and wanted at least one sample: give n=1 or more, a whole number.")
+        if not isinstance(temperature, Real) or not 0 <= temperature < math.inf:
+            raise Mistake(f"got temperature={temperature!r} and wanted a number, 0 or more.")
         context = self.to_context(y, n)
         z = self.prior_sample(n, context, temperature)
         return self._value(UserUnits(self._likelihood(z, context), self.transform), mean)

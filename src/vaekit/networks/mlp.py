@@ -7,11 +7,14 @@ __all__ = ["MLP"]
 import itertools
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 import torch
 from torch import Tensor, nn
 
+from vaekit.messages import Mistake
 from vaekit.networks.fold import join
+from vaekit.networks.initial import keep_variance
 from vaekit.part import Part
 
 
@@ -43,6 +46,7 @@ class MLP(Part):
     ) -> None:
         super().__init__()
         self.shape = (shape,) if isinstance(shape, int) else tuple(shape)
+        require_widths(hidden)
         width = math.prod(self.shape) + context
         layers: list[nn.Module] = []
         for out in hidden:
@@ -52,6 +56,7 @@ class MLP(Part):
             layers.append(activation())
             width = out
         self.layers = nn.Sequential(*layers)
+        keep_variance(self.layers)
         self.features: tuple[int, ...] = (width,)
 
     def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
@@ -59,6 +64,15 @@ class MLP(Part):
             x = x.flatten(-len(self.shape))
         out: Tensor = self.layers(join(x, given))  # (*leading, features)
         return out
+
+
+def require_widths(hidden: object) -> None:
+    """Refuse what is no list of whole numbers of 1 or more."""
+    if isinstance(hidden, Integral) and not isinstance(hidden, bool):
+        raise Mistake(f"got hidden={hidden} and wanted a list of widths: give hidden=[{hidden}].")
+    whole = isinstance(hidden, Sequence) and all(isinstance(w, Integral) and int(w) >= 1 for w in hidden)
+    if not whole or isinstance(hidden, str):
+        raise Mistake(f"got hidden={hidden!r} and wanted a list of whole numbers, 1 or more each, such as [512, 256].")
 
 
 def parameter_dtype(module: nn.Module) -> torch.dtype:

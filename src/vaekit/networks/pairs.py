@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
-from vaekit.networks.mlp import MLP
+from vaekit.networks.mlp import MLP, require_widths
 from vaekit.networks.residual import ResidualDecoder, ResidualEncoder
 
 
@@ -40,6 +40,7 @@ class Dense(Pair):
         return MLP(shape, self.hidden, context=context, activation=self.activation)
 
     def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
+        require_widths(self.hidden)
         return MLP(latent_dim, tuple(reversed(self.hidden)), context=context, activation=self.activation)
 
 

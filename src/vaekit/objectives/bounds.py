@@ -8,6 +8,8 @@ from __future__ import annotations
 
 __all__ = ["ELBO", "IWAE", "KL", "Reconstruction"]
 
+import math
+from numbers import Real
 from typing import ClassVar
 
 from torch import Tensor
@@ -49,8 +51,8 @@ class ELBO(Bound):
 
     def __init__(self, *, beta: float | Schedule = 1.0, samples: int = 1) -> None:
         super().__init__()
-        if not isinstance(beta, Schedule) and beta < 0:
-            raise Mistake(f"got beta={beta:g} and wanted 0 or more: the rate is weighed, never rewarded.")
+        if not isinstance(beta, Schedule) and not (isinstance(beta, Real) and 0 <= beta < math.inf):
+            raise Mistake(f"got beta={beta!r} and wanted 0 or more: the rate is weighed, never rewarded.")
         self.plain = not isinstance(beta, Schedule) and beta == 1
         self.beta = beta if isinstance(beta, Schedule) else Constant(float(beta))
         self.samples = samples

@@ -13,6 +13,7 @@ from vaekit.models import Model
 from vaekit.models.model import require_support
 from vaekit.objectives.bounds import IWAE
 from vaekit.objectives.game import Game
+from vaekit.objectives.term import Sum, Weighted
 
 
 def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, batch_size: int) -> None:
@@ -22,7 +23,7 @@ def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, b
         model, game: what will be trained.
         x: a few items in the model's units, (B, *X).
         y: their encoded context.
-        batch_size: of the training, for the terms that need company.
+        batch_size: the fewest items that a loss is taken of, for the terms that need company.
 
     Raises:
         Mistake: where the data has gaps that the model cannot take, values the likelihood cannot produce,
@@ -35,10 +36,10 @@ def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, b
         )
     terms = [part for role in game.roles.values() for part in role.modules() if hasattr(part, "company")]
     for term in terms:
-        if batch_size < term.company:
+        if batch_size < term.company and not isinstance(term, (Sum, Weighted)):  # these only pass it on
             raise Mistake(
-                f"{type(term).__name__} compares the items of a batch and got batch_size={batch_size}: "
-                f"give at least {term.company}."
+                f"{term.name} compares the items of a batch and the smallest one holds {batch_size}, where at least "
+                f"{term.company} are wanted: give a larger batch_size, or accumulate=1."
             )
     state = {name: buffer.clone() for name, buffer in [*model.named_buffers(), *game.named_buffers()]}
     trace = model.trace(x, y, samples=game.samples)

@@ -71,7 +71,11 @@ class Bound(Term):
         raise NotImplementedError
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
-        return -self.bound(model, trace)
+        value = self.bound(model, trace)
+        if not isinstance(value, Tensor) or value.shape != (len(trace.x),):
+            got = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"{value!r:.40}"
+            raise ArgumentMistake(f"the bound {self.name} gave {got} and wanted one number an item, ({len(trace.x)},).")
+        return -value
 
 
 class Weighted(Term):

@@ -174,10 +174,13 @@ def _is_colour(dataset: Dataset) -> bool:
 
 
 def default_likelihood_for(dataset: Dataset) -> Likelihood:
-    """Bernoulli for 0/1 and grey 8-bit data, discretised logistic for colour, Gaussian with one learned scale else."""
+    """Bernoulli for 0/1 and grey 8-bit pictures, discretised logistic for colour, Gaussian with a learned scale else.
+
+    Bytes in a table are numbers like any other: ages, counts, marks.
+    """
     if _is_binary(dataset):
         return Bernoulli()
-    if dataset.x.dtype == torch.uint8:
+    if dataset.kind == "image" and dataset.x.dtype == torch.uint8:
         return DiscretizedLogistic() if _is_colour(dataset) else Bernoulli()
     return Gaussian()
 
@@ -191,7 +194,7 @@ def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = Fa
         return Levels(float(likelihood.levels - 1), low=-1.0)
     if isinstance(likelihood, Bernoulli):
         return Levels(255.0) if bytes_ else None
-    if bytes_:
+    if bytes_ and dataset.kind == "image":
         return Rescale(255.0)
     if isinstance(likelihood, ContinuousBernoulli) or (
         isinstance(likelihood, Gaussian) and likelihood.arguments["link"]
@@ -200,7 +203,8 @@ def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = Fa
         if low < 0:
             raise Mistake(f"the data goes down to {low:.4g} and this likelihood wants 0 or more: use 'gaussian'.")
         return None if high <= 1 else Rescale(high)
-    return Standardize(dataset.shape, per_feature=dataset.kind == "table" and not linear)
+    wide = dataset.x.dtype == torch.float64
+    return Standardize(dataset.shape, per_feature=dataset.kind == "table" and not linear, wide=wide)
 
 
 def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str | None:

@@ -103,8 +103,15 @@ def compose(
         transform, context: as for VAE.
     """
     widths = tuple(context.widths.values()) if context is not None else ()
+    for name, net in (("encoder", encoder), ("decoder", decoder)):
+        if net is not None and not isinstance(net, nn.Module):
+            raise Mistake(f"got {name}={net!r:.60} and wanted a torch module: give an instance, such as MyNet().")
     pair = networks if networks is not None else Dense()
     family = posterior if posterior is not None else GaussianPosterior
+    linear = isinstance(pair, Dense) and not pair.hidden and encoder is None
+    if linear and latent_dim > math.prod(shape):
+        most = math.prod(shape)
+        raise Mistake(f"got latent_dim={latent_dim} and a linear model of {most} numbers an item takes {most} at most.")
     encoder = encoder if encoder is not None else pair.encoder(shape, sum(widths))
     decoder = decoder if decoder is not None else pair.decoder(shape, latent_dim, sum(widths))
     template = likelihood if likelihood is not None else default_likelihood(shape)

@@ -23,6 +23,8 @@ from vaekit.recipes.linear import decode_linearly, principal_axes, set_linear
 def closed_form(model: VAE, x: Tensor) -> None:
     """The leading eigenvectors of the covariance; the scale is the root mean square error.
 
+    The components are in the user's units, as everybody's are: the transform's one factor is divided out.
+
     Args:
         model: linear, from `pca`.
         x: (N, *X) in the model's units.
@@ -30,8 +32,9 @@ def closed_form(model: VAE, x: Tensor) -> None:
     mean, values, vectors = principal_axes(x)
     latents = model.posterior.latent_shape[0]
     axes = vectors[:, :latents]  # (D, latents)
-    set_linear(model.posterior.head, axes.T, -axes.T @ mean)
-    decode_linearly(model, axes, mean)
+    factor = 1.0 if model.transform is None else float(model.transform.factor.mean())
+    set_linear(model.posterior.head, axes.T / factor, -axes.T @ mean / factor)
+    decode_linearly(model, axes * factor, mean)
     error = values[latents:].sum() / math.prod(model.shape)
     model.likelihood.scale.start_at(error.sqrt())  # type: ignore[operator, union-attr]
 

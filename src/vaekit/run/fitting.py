@@ -12,16 +12,18 @@ from typing import Any
 import torch
 
 from vaekit.data import Dataset
+from vaekit.measure import measure_loader
 from vaekit.messages import Mistake
 from vaekit.recipes.choose import binarization
+from vaekit.run.again import recorded, require_same
 from vaekit.run.folder import claim
 from vaekit.run.loading import load_run
-from vaekit.run.material import is_loader, loaders, peek, read_parts, refuse, repeatable
+from vaekit.run.material import is_loader, items_of, loaders, peek, read_parts, refuse, repeatable
 from vaekit.run.plan import built, checked, planned, started_from
 from vaekit.run.record import describe
 from vaekit.run.run import Run
-from vaekit.storage import read_json, write_json
-from vaekit.training import Augmentation, Fitter, Settings
+from vaekit.storage import write_json
+from vaekit.training import Augmentation, Fitter, ForeignLoader, Settings
 
 NLL_SAMPLES, NLL_ITEMS = 500, 1000
 UNDEFINED = (  # until there is data to measure them on
@@ -66,8 +68,9 @@ def fit(
         origin: for the record of a Dataset: `source`, `read`, `held_out` and `crop` say how to read it again, and
             `command` what the command line was given.
         out: the run's folder; None writes nothing.
-        resume: go on from the folder's last checkpoint; a finished run is returned as it is.
-        overwrite: delete what is in the folder.
+        resume: go on from the folder's last checkpoint; a finished run is returned as it is. Arguments that
+            contradict the record are refused.
+        overwrite: delete the run that is in the folder; other files there are kept.
         init_from: a run or a saved model whose weights to start from.
         verbose: progress and messages on stderr.
         training: the arguments of vk.training.Settings: epochs, batch_size, lr, seed, device, ...
@@ -86,9 +89,7 @@ def fit(
         (1797, 2)
     """
     folder = None if out is None else Path(out)
-    if folder is not None and resume and (done := _finished(folder)):
-        _say(verbose, f"{folder} holds a finished run: nothing to do")
-        return done
+    before = recorded(folder, resume=resume)
     foreign = is_loader(data)
     if foreign:
         refuse(
@@ -102,44 +103,44 @@ def fit(
         )
     if is_loader(valid) != (foreign and valid is not None):
         raise Mistake("a DataLoader to train on goes with a DataLoader as valid=, and other data with other data.")
+    Settings.of({}, checked(training))  # what is wrong with them is said before the data is read
     dataset, parts_given = (
         (peek(data), None) if foreign else read_parts(data, labels, y, valid, test, split_by, reading, training)
     )
+    items = items_of(dataset, data, valid)
     plan = planned(recipe, dataset, y)
-    settings = Settings.of(plan.defaults, checked(training))
+    if before is not None and folder is not None:
+        require_same(before, folder, plan, dataset, training, items=items)
+        if before.get("status") == "finished":
+            _say(verbose, f"{folder} holds a finished run: nothing to do")
+            return load_run(folder)
+    settings = Settings.of(plan.defaults, training)
     device = settings.chosen_device()
     plan = built(plan, settings.seed)
     if init_from is not None:
-        plan = started_from(plan, init_from)
+        plan = started_from(plan, init_from, dataset)
     plan.model.to(device)
     how = None if foreign else binarization(dataset, getattr(plan.model, "likelihood", None), binarize)
     source = str(data) if isinstance(data, (str, Path)) else None
-    record = describe(plan, dataset, settings, source=source, how=repeatable(labels, y, reading), parts=parts_given)
+    how_read = repeatable(labels, y, reading)
+    record = describe(plan, dataset, settings, source=source, how=how_read, parts=parts_given, items=items)
     record["binarization"] = how
     if origin is not None:
         record["command"] = origin.get("command")
         record["data"] |= {k: v for k, v in origin.items() if k != "command"}
-    if folder is not None:
-        claim(folder, resume=resume, overwrite=overwrite)
-        write_json(folder / "run.json", record)
-    _announce(verbose, record, dataset, device)
-    train, held = loaders(plan, dataset, data, valid, settings, device, how, augmentation)
-    fitter = Fitter(plan, train, held, settings, folder=folder, show=verbose)
-    fitter.run(resume=resume)
-    run = Run(plan.model, record, fitter.history.rows, data=None if foreign else dataset, dir=folder)
-    record["metrics"] = _numbers(run, fitter, settings, device)
-    if folder is not None:
-        run.save(folder)
-        run.report()
+    with claim(folder, resume=resume, overwrite=overwrite):
+        if folder is not None:
+            write_json(folder / "run.json", record)
+        _announce(verbose, record, dataset, device)
+        train, held = loaders(plan, dataset, data, valid, settings, device, how, augmentation)
+        fitter = Fitter(plan, train, held, settings, folder=folder, show=verbose)
+        fitter.run(resume=resume)
+        run = Run(plan.model, record, fitter.history.rows, data=None if foreign else dataset, dir=folder)
+        record["metrics"] = _numbers(run, fitter, settings, device)
+        if folder is not None:
+            run._write(folder)
+            run.report()
     return run
-
-
-def _finished(folder: Path) -> Run | None:
-    """The run of a folder where it is finished."""
-    if not (folder / "run.json").exists():
-        return None
-    record = read_json(folder / "run.json")
-    return load_run(folder) if isinstance(record, dict) and record.get("status") == "finished" else None
 
 
 def _say(verbose: bool, text: str) -> None:
@@ -164,6 +165,9 @@ def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device)
     if run.data is not None:
         name = next((p for p in ("test", "valid", "train") if len(run.data.parts.get(p, ()))), "train")
         found |= run.evaluate(split=name, samples=NLL_SAMPLES, limit=NLL_ITEMS)
+    elif isinstance(batches := fitter.train if fitter.valid is None else fitter.valid, ForeignLoader):
+        name = "train" if fitter.valid is None else "valid"
+        found |= measure_loader(run.model, batches, samples=NLL_SAMPLES, limit=NLL_ITEMS)
     steps, passes = fitter.at, fitter.at / fitter.train.batches
     return {
         "recipe": run.record["recipe"], "parameters": run.record["parameters"],

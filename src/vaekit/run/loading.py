@@ -43,7 +43,9 @@ def load_run(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = No
     """
     folder = Path(folder)
     record = read_json(folder / "run.json")
-    if not isinstance(record, dict) or "metrics" not in record or "data" not in record:
+    if not isinstance(record, dict) or "data" not in record or "recipe" not in record:
+        raise Mistake(f"{folder / 'run.json'} is no record of a run: give a run's folder, or take a copy of the file.")
+    if "metrics" not in record:
         raise Mistake(f"{folder / 'run.json'} is no complete run: train it to its end with --resume.")
     model = load(folder, modules=modules)
     run = Run(model, record, read_rows(folder / "history.jsonl"), dir=folder)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["is_loader", "loaders", "peek", "read_parts", "refuse", "repeatable"]
+__all__ = ["is_loader", "items_of", "loaders", "peek", "read_parts", "refuse", "refuse_torch", "repeatable"]
 
 import dataclasses
 from collections.abc import Mapping
@@ -13,14 +13,32 @@ import torch
 
 from vaekit.data import Dataset, check, join, read, split
 from vaekit.measure import loader
-from vaekit.messages import Mistake
+from vaekit.messages import ArgumentMistake, Mistake
 from vaekit.objectives import Recipe
 from vaekit.training import Augmentation, ForeignLoader, Loader, Settings, binarize_tensor
+from vaekit.training.loader import NO_BATCHES, loader_items
 
 
 def is_loader(data: Any) -> bool:
     """Whether the user brings batches of their own."""
     return isinstance(data, torch.utils.data.DataLoader)
+
+
+def refuse_torch(data: Any) -> None:
+    """A torch Dataset says neither how its items are batched nor what they are."""
+    if isinstance(data, torch.utils.data.Dataset):
+        raise ArgumentMistake(
+            f"got a {type(data).__name__} of torch: wrap it, torch.utils.data.DataLoader(dataset, batch_size=128), or "
+            "give its tensor."
+        )
+
+
+def items_of(dataset: Dataset, *loaders: Any) -> dict[str, int]:
+    """part -> its number of items; of DataLoaders, the first to train on and the second to validate on."""
+    if not is_loader(loaders[0]):
+        return {part: len(rows) for part, rows in dataset.parts.items()}
+    parts = zip(("train", "valid"), loaders, strict=False)
+    return {part: loader_items(given) for part, given in parts if given is not None}
 
 
 def refuse(**given: Any) -> None:
@@ -32,7 +50,9 @@ def refuse(**given: Any) -> None:
 
 def peek(data: Any) -> Dataset:
     """What a foreign loader's first batch tells."""
-    given = next(iter(data))
+    given = next(iter(data), None)
+    if given is None:
+        raise Mistake(NO_BATCHES)
     x = given[0] if isinstance(given, (tuple, list)) else given
     found = read(x)
     return dataclasses.replace(found, name="DataLoader", parts={"train": np.arange(len(found))})
@@ -42,6 +62,7 @@ def read_parts(
     data: Any, labels: Any, y: Any, valid: Any, test: Any, by: Any, reading: Mapping[str, Any] | None, training: Any
 ) -> tuple[Dataset, dict[str, Any] | None]:
     """The dataset with its parts, and the arguments of the split where they are JSON."""
+    refuse_torch(data)
     dataset = read(data, labels=labels, condition=y, workers=training.get("workers"), **(reading or {}))
     check(dataset)
     held = {"valid": valid, "test": test}
@@ -53,7 +74,21 @@ def read_parts(
     arguments = {**fractions, "seed": int(training.get("seed") or 0), "by": by}
     parts = split(dataset, **arguments)
     plain = all(isinstance(v, Dataset) for v in given.values()) and (by is None or isinstance(by, str))
+    _require_learnable(dataset, parts["train"])
     return dataclasses.replace(dataset, parts=parts), arguments if plain else None
+
+
+def _require_learnable(dataset: Dataset, rows: np.ndarray) -> None:
+    """Refuse a training part that the split left with one item, or with constant columns alone."""
+    if len(rows) == len(dataset):
+        return  # checked already
+    try:
+        check(dataset.take(rows[:64]))  # nearly always enough
+    except Mistake:
+        try:
+            check(dataset.take(rows))
+        except Mistake as error:
+            raise Mistake(f"after the split, {len(rows)} items are left to train on: {error}") from error
 
 
 def loaders(

@@ -49,6 +49,12 @@ def checked(training: dict[str, Any]) -> dict[str, Any]:
     return training
 
 
+def _levels(model: Any) -> dict[str, Any]:
+    """The fields of a model's context with their levels, or "numbers"."""
+    fields = {} if model.context is None else model.context.fields
+    return {name: field.get("levels", "numbers") for name, field in fields.items()}
+
+
 def built(plan: Recipe, seed: int) -> Recipe:
     """A recipe's model made anew under the seed; the given arguments stay untouched."""
     if plan.build is None:
@@ -58,11 +64,25 @@ def built(plan: Recipe, seed: int) -> Recipe:
         return plan.build(**copy.deepcopy(dict(plan.arguments)))
 
 
-def started_from(plan: Recipe, source: str | Path) -> Recipe:
-    """The recipe with another run's weights, put in after the first values that the data gives."""
-    from_model = load_run(source).model if (Path(source) / "run.json").exists() else None
-    if from_model is None:
+def started_from(plan: Recipe, source: str | Path, dataset: Dataset) -> Recipe:
+    """The recipe with another run's weights, put in after the first values that the data gives.
+
+    Raises:
+        Mistake: where its weights mean something else: other columns, other levels of the context, other shapes.
+    """
+    if not (Path(source) / "run.json").exists():
         raise Mistake(f"{source} is no run: give a run's folder to start from.")
+    run = load_run(source)
+    from_model, known = run.model, run.record["data"].get("columns")
+    columns = None if dataset.columns is None else list(dataset.columns)
+    if None not in (known, columns) and known != columns:
+        raise Mistake(f"the run in {source} was trained on the columns {known} and the data has {columns}.")
+    was, now = _levels(from_model), _levels(plan.model)
+    if was != now:
+        raise Mistake(
+            f"the run in {source} is conditioned on {was or 'nothing'} and this recipe on {now or 'nothing'}: its "
+            "weights fit the same fields and levels only."
+        )
     try:
         plan.model.load_state_dict(from_model.state_dict())
     except RuntimeError as error:

@@ -32,6 +32,7 @@ def describe(
     source: Any,
     how: Mapping[str, Any],
     parts: Mapping[str, Any] | None,
+    items: Mapping[str, int],
 ) -> dict[str, Any]:
     """What is known before the first step.
 
@@ -39,6 +40,7 @@ def describe(
         source: the name or the path of the data, or None for data in memory.
         how: the arguments that `read` was given, as JSON.
         parts: the arguments that `split` was given, as JSON, or None where they are no JSON.
+        items: part -> its number of items.
     """
     model = recipe.model
     return {
@@ -52,10 +54,10 @@ def describe(
         "data": {
             "name": dataset.name, "source": source, "read": dict(how), "kind": dataset.kind, "layout": dataset.layout,
             "columns": None if dataset.columns is None else list(dataset.columns), "origin": dataset.origin,
-            "shape": list(dataset.shape), "items": len(dataset), "dtype": str(dataset.x.dtype).removeprefix("torch."),
-            "condition": list(dataset.context) or None,
+            "shape": list(dataset.shape), "items": sum(items.values()),
+            "dtype": str(dataset.x.dtype).removeprefix("torch."), "condition": list(dataset.context) or None,
         },
-        "split": {"arguments": parts, "items": {k: len(v) for k, v in dataset.parts.items()}},
+        "split": {"arguments": parts, "items": dict(items)},
         "settings": settings.record(),
         "likelihood": model.likelihood.describe(),  # type: ignore[operator, union-attr]
         "parameters": sum(p.numel() for p in model.parameters() if p.requires_grad),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Run"]
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,11 @@ from vaekit.data import Dataset, frame_like, read, restore
 from vaekit.measure import measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
+from vaekit.models.model import UserUnits
 from vaekit.report import Plots, Subject, render, table, write_report
+from vaekit.run.folder import claim
+from vaekit.run.latents import as_latents, latent_names, side_by_side
+from vaekit.run.material import is_loader, refuse_torch
 from vaekit.run.record import centred
 from vaekit.storage import save_model, write_json
 from vaekit.training.history import write_rows
@@ -89,6 +94,7 @@ class Run:
             return data
         if data is None:
             return self._own()
+        refuse_torch(data)
         known = self.record["data"]
         frame = type(data).__name__ == "DataFrame" or str(data).endswith((".csv", ".parquet"))
         more: dict[str, Any] = {"columns": known["columns"]} if known.get("columns") and frame else {}
@@ -112,23 +118,34 @@ class Run:
         dataset = self.read(data, y)
         return dataset, prepared(self.model, dataset, self.record["binarization"], batch_size=CHUNK, device=self.device)
 
+    def _batches(self, loader: Any) -> Iterator[tuple[Tensor, Any]]:
+        """x and, for a conditional model, y of each batch of a DataLoader."""
+        for given in loader:
+            x, *more = given if isinstance(given, (tuple, list)) else (given,)
+            yield torch.as_tensor(x), more[0] if more and self.model.context is not None else None
+
     @torch.no_grad()
     def encode(self, data: Any = None, y: Any = None, *, what: str = "mean") -> Any:
         """The latents of each item: array in, array out; DataFrame in, DataFrame with its index out.
 
         Args:
-            data: items in the user's units; the run's own data where nothing is given.
+            data: items in the user's units, or a DataLoader of them (a tensor out); the run's own data where
+                nothing is given.
             y: their context, for a conditional model.
             what: "mean", "sample" or "moments" (mean and standard deviation side by side).
         """
         if what not in ("mean", "sample", "moments"):
             raise Mistake(f"got what={what!r} and wanted 'mean', 'sample' or 'moments'.")
+        if is_loader(data):
+            if y is not None:
+                raise Mistake("got y= with a DataLoader, whose batches are used as they are: let it give (x, y).")
+            return torch.cat([self.encode(x, context, what=what) for x, context in self._batches(data)])
         dataset, batches = self._chunks(data, y)
         parts = []
         for batch in batches:
             q = self.model._posterior(batch.x, batch.y)
             value = q.rsample() if what == "sample" else q.mean
-            flat = _side_by_side(value)
+            flat = side_by_side(value)
             if what == "moments":
                 flat = torch.cat([flat, q.variance.sqrt()], -1)
             parts.append(flat.cpu())
@@ -139,20 +156,18 @@ class Run:
     @torch.no_grad()
     def decode(self, z: Any, y: Any = None, *, mean: bool | None = None) -> Any:
         """Items from latents, in the user's units; latents as array, tensor or DataFrame."""
-        tensor = torch.as_tensor(z if isinstance(z, Tensor) else np.array(z, dtype=np.float32), device=self.device)
-        if tensor.ndim != 2:
-            raise Mistake(f"got latents of shape {tuple(tensor.shape)} and wanted (items, latents).")
+        tensor = as_latents(z, self.model).to(self.device)
         like = next(self.model.parameters())
         context = self.model.to_context(y, len(tensor))
         parts = []
         for rows in torch.arange(len(tensor)).split(CHUNK):
             some = None if context is None else {k: v[rows] for k, v in context.items()}
             px = self.model._likelihood(tensor[rows].to(like.dtype), some)
-            parts.append(self._out(self.model._value(px, mean)))
+            parts.append(self._value(px, mean))
         return self._restore(torch.cat(parts), z)
 
-    def _out(self, x: Tensor) -> Tensor:
-        return (x if self.model.transform is None else self.model.transform.inverse(x)).cpu()
+    def _value(self, px: Any, mean: bool | None) -> Tensor:
+        return self.model._value(UserUnits(px, self.model.transform), mean).cpu()
 
     def _restore(self, x: Tensor, like: Any = None) -> Any:
         known = self.record["data"]
@@ -175,7 +190,7 @@ class Run:
         parts = []
         for batch in batches:
             z = self.model._posterior(batch.x, batch.y).mean
-            parts.append(self._out(self.model._value(self.model._likelihood(z, batch.y), mean)))
+            parts.append(self._value(self.model._likelihood(z, batch.y), mean))
         return restore(dataset, torch.cat(parts))
 
     def sample(
@@ -228,9 +243,12 @@ class Run:
 
     # -- files ---------------------------------------------------------------------------------------------
 
-    def save(self, folder: str | Path) -> Path:
-        """Write the record, the history and the model into a folder."""
-        folder = Path(folder)
+    def save(self, folder: str | Path, *, overwrite: bool = False) -> Path:
+        """Write the record, the history and the model into a folder; overwrite replaces a run that is there."""
+        with claim(Path(folder), overwrite=overwrite):
+            return self._write(Path(folder))
+
+    def _write(self, folder: Path) -> Path:
         save_model(self.model, folder / "model", version=VERSION)
         write_json(folder / "run.json", {**self.record, "status": "finished"})
         write_rows(folder / "history.jsonl", self.rows)
@@ -247,17 +265,3 @@ class Run:
     def citation(self) -> str:
         """BibTeX of the papers behind the model's parts and its recipe."""
         return self._subject().citation()
-
-
-def latent_names(n: int) -> list[str]:
-    """z1, z2, ...
-
-    Example:
-        >>> latent_names(2)
-        ['z1', 'z2']
-    """
-    return [f"z{i + 1}" for i in range(n)]
-
-
-def _side_by_side(z: Any) -> Tensor:
-    return torch.cat([part.flatten(1) for part in z], -1) if isinstance(z, tuple) else z.flatten(1)

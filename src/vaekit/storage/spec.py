@@ -10,7 +10,7 @@ __all__ = ["SCHEMA", "from_spec", "to_spec"]
 
 import importlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import torch
@@ -72,7 +72,29 @@ def from_spec(spec: Any, *, modules: Mapping[str, nn.Module] | None = None, sour
     Raises:
         Mistake: naming the file and the field, for unknown parts, missing imports, wrong arguments, missing modules.
     """
-    return _Reader(dict(modules or {}), source).read(spec, "", 0)
+    given = dict(modules or {})
+    missing = {path: name for path, name in _modules(spec, "", 0) if path not in given}
+    if len(missing) > 1:
+        whose = ", ".join(f"{path!r} ({name})" for path, name in missing.items())
+        wanted = ", ".join(f"{path!r}: ..." for path in missing)
+        raise Mistake(
+            f"{source}, fields {whose}: they are torch modules of your own: give them with "
+            f"vk.load(..., modules={{{wanted}}})."
+        )
+    return _Reader(given, source).read(spec, "", 0)
+
+
+def _modules(spec: Any, path: str, depth: int) -> Iterator[tuple[str, Any]]:
+    """Path and class of each module of the user's own."""
+    if isinstance(spec, dict) and "$module" in spec:
+        yield path, spec["$module"]
+    elif depth <= DEPTH:
+        inner: Any = spec
+        if isinstance(spec, dict):
+            inner = spec.get("arguments") if "$part" in spec else spec.get("$map")
+        pairs = inner.items() if isinstance(inner, dict) else enumerate(inner) if isinstance(inner, list) else ()
+        for key, value in pairs:
+            yield from _modules(value, f"{path}.{key}" if path else str(key), depth + 1)
 
 
 class _Reader:

@@ -52,10 +52,16 @@ def load_model(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = 
     if not isinstance(model, Part):
         raise Mistake(f"{path}, field 'model': it holds no model.")
     model = model.to(DTYPES[spec["dtype"]])
-    tensors = read_tensors(folder / "model.safetensors")
+    tensors = _widened(read_tensors(folder / "model.safetensors"), model.state_dict(), DTYPES[spec["dtype"]])
     _compare(model.state_dict(), tensors, folder / "model.safetensors")
     model.load_state_dict(tensors, assign=True)
     return model.eval()
+
+
+def _widened(found: Mapping[str, Tensor], wanted: Mapping[str, Tensor], narrow: torch.dtype) -> dict[str, Tensor]:
+    """The tensors with those as float64 that parts hold so in any model; files once held them in the model's type."""
+    held = {k for k, v in wanted.items() if v.dtype == torch.float64}
+    return {k: v.double() if k in held and v.dtype == narrow != torch.float64 else v for k, v in found.items()}
 
 
 def _compare(wanted: Mapping[str, Tensor], found: Mapping[str, Tensor], path: Path) -> None:

@@ -48,9 +48,15 @@ def begin(recipe: Recipe, game: Game, train: Loader | ForeignLoader, settings: S
     if settings.total_steps(train.batches):
         with forked(derive(settings.seed, 3), train.device):
             few = None if y is None else {k: v[:8] for k, v in y.items()}
-            check(model, game, x[:8], few, batch_size=max(1, settings.batch_size // settings.accumulate))
+            check(model, game, x[:8], few, batch_size=_smallest(train, settings))
             if not model.takes_missing and not bool(torch.isfinite(x).all()):
                 check(model, game, x[~x.flatten(1).isfinite().all(1)][:8], few, batch_size=2**31)
+
+
+def _smallest(train: Loader | ForeignLoader, settings: Settings) -> int:
+    """The items of the smallest batch, or of a part of one; of a DataLoader the setting, as it may do as it likes."""
+    least = train.items // train.batches if isinstance(train, Loader) else settings.batch_size
+    return max(1, least // settings.accumulate)
 
 
 def _first_items(train: Loader | ForeignLoader) -> tuple[Tensor, Mapping[str, Tensor] | None]:

@@ -12,7 +12,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from vaekit.messages import Mistake
 from vaekit.objectives import Recipe, Schedule, as_game
@@ -24,6 +23,7 @@ from vaekit.training.history import History
 from vaekit.training.loader import ForeignLoader, Loader
 from vaekit.training.noise import derive, forked, seed_step
 from vaekit.training.optim import Average, learning_rate, make_optimizers
+from vaekit.training.progress import Progress, say_risen
 from vaekit.training.settings import Settings
 from vaekit.training.signals import Signals
 from vaekit.training.snapshot import packed, unpack
@@ -78,6 +78,7 @@ class Fitter:
         self.stopping = False
         self.history = History(None if folder is None else folder / "history.jsonl")
         self.names: list[str] = []
+        self.first: float | None = None  # the loss of the first step
         self.sums, self.seen = torch.zeros(0, device=self.device), 0
 
     @property
@@ -102,7 +103,8 @@ class Fitter:
         if held is not None:
             unpack(self, *held)
             if isinstance(self.train, ForeignLoader) and self.show:
-                tqdm.write(f"resuming at the start of epoch {self.epoch}: no DataLoader is entered midway", sys.stderr)
+                said = f"resuming at the start of epoch {self.epoch}: no DataLoader is entered midway"
+                print(said, file=sys.stderr)
         else:
             self.history.truncate(0)
         with Signals() as signals:
@@ -114,6 +116,8 @@ class Fitter:
         if self.at == self.total:
             self.save()
         self._finish()
+        if self.show:
+            say_risen(self.first, self.history.rows)
         self._call("on_train_end")
 
     def _prepare(self) -> None:
@@ -128,24 +132,20 @@ class Fitter:
         self.average = None if s.ema is None else Average(moved, s.ema)
 
     def _loop(self, signals: Signals) -> None:
-        bar = tqdm(
-            total=self.total, initial=self.at, disable=not self.show, unit="step", dynamic_ncols=True, smoothing=0.1
-        )
-        began, saved, shown, ticked = time.monotonic(), time.monotonic(), time.monotonic(), 0
+        progress = Progress(self.total, self.at, show=self.show)
+        began, saved, shown = time.monotonic(), time.monotonic(), time.monotonic()
         before = self.seconds
         self.model.train()
         while self.at < self.total and not self.stopping and not signals.received:
             metrics = self._one_step()
             now = time.monotonic()
             self.seconds = before + now - began
-            ticked += 1
             self._call("on_step_end", metrics)
             whole = self.at % self.train.batches == 0 or self.at == self.total or self.stopping
             if isinstance(self.train, ForeignLoader) or whole or now - shown > REFRESH_SECONDS:
                 self._guard()
-                bar.set_postfix_str(self._progress(), refresh=False)
-                bar.update(ticked)
-                shown, ticked = now, 0
+                progress.update(self.at, self._progress())
+                shown = now
             if whole:
                 self._end_epoch()
             due = self.at % self.settings.save_every == 0 if self.settings.save_every else now - saved > SAVE_SECONDS
@@ -156,8 +156,7 @@ class Fitter:
                 self.save()
                 saved = time.monotonic()
         self._guard()
-        bar.update(ticked)
-        bar.close()
+        progress.close(self._progress())
         self.seconds = before + time.monotonic() - began
 
     def _one_step(self) -> dict[str, Tensor]:
@@ -174,6 +173,7 @@ class Fitter:
         if not self.names:
             self.names = list(metrics)
             self.sums = torch.zeros(len(self.names), device=self.device)
+            self.first = float(metrics["loss"])
         values = torch.stack([metrics[name].float() for name in self.names]) * len(batch)
         self.sums += torch.where(self.step.bad < 0, values, 0.0)
         self.seen += len(batch)

@@ -16,6 +16,7 @@ from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.training.noise import derive
 
+NO_BATCHES = "the DataLoader gives no batches: it is empty, or drop_last drops its only batch."
 ON_DEVICE = 2 * 2**30  # bytes of data that are kept on the accelerator
 
 
@@ -35,14 +36,15 @@ class Batch:
         if n == 1:
             return [self]
         parts = torch.arange(len(self.x)).tensor_split(min(n, len(self.x)))
-        return [
-            Batch(
-                self.x[p[0] : p[-1] + 1],
-                None if self.y is None else {k: v[p[0] : p[-1] + 1] for k, v in self.y.items()},
-                None if self.index is None else self.index[p[0] : p[-1] + 1],
-            )
-            for p in parts
-        ]
+        return [self._cut(slice(int(p[0]), int(p[-1]) + 1)) for p in parts]
+
+    def first(self, n: int) -> Batch:
+        """The first n items, or all."""
+        return self if n >= len(self) else self._cut(slice(0, n))
+
+    def _cut(self, rows: slice) -> Batch:
+        y = None if self.y is None else {k: v[rows] for k, v in self.y.items()}
+        return Batch(self.x[rows], y, None if self.index is None else self.index[rows])
 
 
 def binarize_tensor(x: Tensor, how: str | None) -> Tensor:
@@ -169,6 +171,13 @@ class Loader:
             yield self.rows(rows)
 
 
+def loader_items(loader: Any) -> int:
+    """How many items an epoch of a DataLoader gives; where it does not tell, full batches are counted."""
+    size = getattr(loader, "batch_size", None) or 1
+    known = len(loader.dataset) if hasattr(getattr(loader, "dataset", None), "__len__") else 0
+    return known if known and not getattr(loader, "drop_last", False) else len(loader) * size
+
+
 class ForeignLoader:
     """A DataLoader of the user's, giving x or (x, y) in the user's units; it resumes at an epoch's start."""
 
@@ -180,9 +189,9 @@ class ForeignLoader:
                 "the DataLoader has no length, so that epochs have no end: give one with a length, or arrays."
             ) from error
         if self.batches == 0:
-            raise Mistake("the DataLoader gives no batches: it is empty, or drop_last drops its only batch.")
+            raise Mistake(NO_BATCHES)
         self.loader, self.model, self.seed, self.device = loader, model, seed, device
-        self.items = len(getattr(loader, "dataset", [])) or self.batches * (getattr(loader, "batch_size", None) or 1)
+        self.items = loader_items(loader)
         self._epoch, self._iterator = -1, iter(())
 
     def batch(self, step: int) -> Batch:

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Settings"]
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from numbers import Integral, Real
 from typing import Any
@@ -69,13 +69,11 @@ class Settings:
     def __post_init__(self) -> None:
         for name, low in [
             ("epochs", 0), ("steps", 0), ("batch_size", 1), ("accumulate", 1), ("early_stopping", 1),
-            ("valid_every", 1), ("save_every", 1), ("workers", 1),
+            ("valid_every", 1), ("save_every", 1), ("workers", 1), ("seed", 0),
         ]:  # fmt: skip
             value = getattr(self, name)
             if value is not None and (not _is(Integral, value) or value < low):
                 raise Mistake(f"got {name}={value!r} and wanted a whole number, {low} or more.")
-        if not _is(Integral, self.seed):
-            raise Mistake(f"got seed={self.seed!r} and wanted a whole number.")
         for name, low, such in [("lr", 0, "1e-3"), ("clip", 0, "1.0"), ("skip", 1, "100")]:
             value = getattr(self, name)
             if not (name == "clip" and value is None) and not (_is(Real, value) and low < value < math.inf):
@@ -95,7 +93,8 @@ class Settings:
         if not all(f is None or callable(f) for f in factories):
             raise Mistake(f"got optimizer={self.optimizer!r} and wanted a factory, such as torch.optim.AdamW.")
         known = [name for name in vars(Callback) if name.startswith("on_")]
-        if not all(hasattr(c, name) for c in self.callbacks for name in known):
+        several = isinstance(self.callbacks, Iterable)
+        if not several or not all(hasattr(c, name) for c in self.callbacks for name in known):
             raise Mistake(f"got callbacks={self.callbacks!r} and wanted a list of vk.Callback objects.")
 
     @classmethod

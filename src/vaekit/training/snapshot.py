@@ -11,7 +11,7 @@ from torch import Tensor
 from vaekit.messages import Mistake
 from vaekit.training.state import grouped, optimizer_tensors, restore_optimizer
 
-PLAIN = ("best", "seconds", "seen", "names", "stopping")
+PLAIN = ("best", "seconds", "seen", "names", "first", "stopping")
 
 
 def packed(run: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
