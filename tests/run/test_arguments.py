@@ -109,7 +109,7 @@ def test_a_bound_gives_one_number_an_item(value: Any) -> None:
 
 
 def test_drawn_levels_are_whole() -> None:
-    pixels = np.random.default_rng(2).integers(0, 256, (40, 3, 4, 4), dtype=np.uint8)
+    pixels = np.random.default_rng(2).integers(0, 256, (40, 3, 5, 6), dtype=np.uint8)
     plan = vk.recipe("vae", pixels, latent_dim=2, hidden=[8], likelihood="discretized_logistic")
     trained = vk.fit(plan, pixels, **QUICK)
     drawn = torch.as_tensor(np.asarray(trained.model.sample(50, mean=False)))

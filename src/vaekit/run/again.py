@@ -50,11 +50,11 @@ def require_same(
     asked = given if record.get("status") == "finished" else set(now)
     pairs: list[tuple[str, Any, Any]] = [
         ("the recipe", record["recipe"], plan.name),
-        *_arguments(record.get("recipe_arguments", {}), plan),
-        ("the objective", record.get("objective"), words(plan.objective)),
         ("the data", known["name"], dataset.name),
         ("the shape of an item", known["shape"], list(dataset.shape)),
         ("the number of items", known["items"], sum(items.values())),
+        *_arguments(record.get("recipe_arguments", {}), plan),
+        ("the objective", record.get("objective"), words(plan.objective)),
         *((name, settings.get(name), now[name]) for name in now if name in asked and name not in MAY_CHANGE),
     ]
     for what, was, value in pairs:
