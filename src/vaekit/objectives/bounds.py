@@ -59,7 +59,8 @@ class ELBO(Bound):
 
     def bound(self, model: Model, trace: Trace) -> Tensor:
         rate = trace.kl if self.plain else self.beta.value() * trace.kl
-        return trace.log_px.mean(0) - rate
+        log_px = trace.log_px
+        return (log_px.squeeze(0) if len(log_px) == 1 else log_px.mean(0)) - rate
 
 
 class IWAE(Bound):

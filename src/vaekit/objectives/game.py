@@ -52,7 +52,8 @@ class Game(Part):
         named: dict[str, Tensor] = {}
         for player, term in self.roles.items():
             means = {name: value.mean() for name, value in term.terms(model, trace).items()}
-            losses[player] = sum(means.values())
+            first, *rest = means.values()
+            losses[player] = sum(rest, first)
             named.update(means)
         return losses, named
 

@@ -103,8 +103,8 @@ def _norm(gradients: list[Tensor], like: Tensor) -> Tensor:
     """The norm of gradients together, in the type of like."""
     if not gradients:
         return torch.zeros_like(like)
-    if like.device.type == "cpu":  # dot products run at the memory's speed there, foreach_norm at half of it
-        norm = torch.stack([torch.dot(g.reshape(-1), g.reshape(-1)) for g in gradients]).sum().sqrt()
+    if all(g.numel() <= SMALL for g in gradients):  # one call for all of them
+        norm = torch.linalg.vector_norm(torch.cat([g.reshape(-1) for g in gradients]))
     else:
         norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
     return norm.to(like.dtype)  # gradients may be float64
