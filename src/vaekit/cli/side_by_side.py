@@ -15,8 +15,8 @@ from vaekit.cli.lists import aligned
 from vaekit.messages import Mistake
 
 HEAD = (
-    "run", "recipe", "likelihood", "data", "ELBO", "rate", "distortion", "NLL", "RMSE", "active", "parameters",
-    "seconds",
+    "run", "ELBO", "rate", "distortion", "NLL", "RMSE", "active", "parameters", "seconds", "recipe", "likelihood",
+    "data",
 )  # fmt: skip
 UNITS = (
     "On held-out items: ELBO, rate, distortion and NLL in nats an item; RMSE of reconstruction in the data's units; "
@@ -36,11 +36,11 @@ def row(title: str, run: Any) -> tuple[str, ...]:
 
     active, items = m.get("active_units"), m.get("items")
     return (
-        title, record["recipe"], record["likelihood"],
-        f"{record['data']['name']}: {items:,} {m.get('split')} items" if items else record["data"]["name"],
-        number("elbo", "elbo_se"), number("rate"), number("distortion"), number("nll", "nll_se"),
+        title, number("elbo", "elbo_se"), number("rate"), number("distortion"), number("nll", "nll_se"),
         "-" if m.get("rmse") is None else f"{m['rmse']:.4g}",
         "-" if active is None else str(active), f"{record['parameters']:,}", number("seconds"),
+        record["recipe"], record["likelihood"],
+        f"{record['data']['name']}: {items:,} {m.get('split')} items" if items else record["data"]["name"],
     )  # fmt: skip
 
 
@@ -98,7 +98,7 @@ def page(titles: Sequence[str], runs: Sequence[Any], rows: Sequence[Sequence[str
     head = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in HEAD)
     body = "".join(
         f'<tr><th scope="row">{html.escape(cells[0])}</th>'
-        + "".join(f"<td>{html.escape(c)}</td>" for c in cells[1:])
+        + "".join(f'<td class="value">{html.escape(c)}</td>' for c in cells[1:])
         + "</tr>"
         for cells in rows
     )
@@ -129,6 +129,6 @@ def _figure(html: Any, title: str, run: Any, name: str) -> str:
     code = base64.b64encode(stream.getvalue()).decode()
     alt = html.escape(f"{FIGURES[name]} of {caption}")
     return (
-        f'<figure style="flex:1 1 18rem;max-width:30rem"><img alt="{alt}" style="width:100%;height:auto" '
+        f'<figure style="flex:1 1 15rem;max-width:30rem"><img alt="{alt}" style="width:100%;height:auto" '
         f'src="data:image/png;base64,{code}"><figcaption>{html.escape(caption)}</figcaption></figure>'
     )

@@ -183,7 +183,8 @@ class Fitter:
         return dict(zip(self.names, (self.sums / max(self.seen, 1)).tolist(), strict=True))
 
     def _progress(self) -> str:
-        means = self._means()
+        fresh = self.seen or not self.history.rows  # an epoch has just ended: its own row is what there is to say
+        means = self._means() if fresh else self.history.rows[-1]
         words = [f"{name} {means[name]:.4g}" for name in ("rate", "distortion") if name in means]
         done = self.at * self.train.items / self.train.batches
         return f"epoch {self.epoch}, {', '.join(words)} nats, {done / max(self.seconds, 1e-9):,.0f} items/s"
