@@ -69,7 +69,7 @@ def test_compare_runs(
     done = vaekit("compare", images_run, table_run)
     assert done.code == 0
     lines = done.out.splitlines()
-    assert lines[0].split()[:3] == ["run", "recipe", "likelihood"]
+    assert lines[0].split()[:3] == ["run", "ELBO", "rate"]
     assert lines[1].startswith("images_run") and lines[2].startswith("table_run")
     assert "different data" in done.out
     page = Path("compare.html").read_text()
