@@ -47,12 +47,13 @@ def page(found: vk.Run) -> str:
 
 def test_the_dense_vae_with_two_latents(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found, numbers = run(
-        home, capsys, "grey.npz", "--set", "latent_dim=2", "--set", "hidden=[64]", "--epochs", "100",
+        home, capsys, "grey.npz", "--set", "latent_dim=2", "--set", "hidden=[128]", "--epochs", "200",
         "--labels", "digit",
     )  # fmt: skip
     assert (numbers["likelihood"], numbers["binarization"]) == ("Bernoulli", "dynamic")
-    assert neighbours(found) > 0.6  # a tenth would be chance
-    assert all(words in page(found) for words in ("Map of the latents", "The sheet of the latents", "digit"))
+    assert neighbours(found) > 0.62  # a tenth would be chance; two principal axes give 0.60
+    text = page(found)
+    assert not [words for words in ("Map of the latents", "The sheet of the latents", "digit") if words not in text]
     corner = found.plot.manifold(30)
     assert corner is not None
     sheet = found.decode(np.array([[-2.0, 0.0], [2.0, 0.0]]))
