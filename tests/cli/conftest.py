@@ -39,7 +39,7 @@ def path_of_processes() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="module", autouse=True)  # no longer: other folders' runs have the report that they are to have
 def no_reports() -> Iterator[None]:
     """Runs get an empty report, since pages have tests of their own."""
 
