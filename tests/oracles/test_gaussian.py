@@ -77,6 +77,7 @@ def test_the_optimal_scale_maximises_the_likelihood() -> None:
     found = scale.observe(x - loc)
     assert float(found) == pytest.approx(0.5 * math.log(float((x - loc).square().mean())), abs=1e-12)
     free = found.detach().clone().requires_grad_()
+
     def total(log_scale: Tensor) -> Tensor:
         return DiagonalGaussian(loc, log_scale).log_prob(x).sum()
 

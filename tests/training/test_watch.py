@@ -24,9 +24,8 @@ def test_host_and_device_decide_alike() -> None:
     left_out = []
     for step, scale in enumerate(scales):
         parameter.grad = torch.ones(3) * scale
-        norms = host.norms(["a"])
-        one = host.stay(step, torch.tensor(1.0), norms)["a"]
-        two = device.stay(step, torch.tensor(1.0), norms)["a"]
+        one = host.stay(step, torch.tensor(1.0), host.norms(["a"]))["a"]
+        two = device.stay(step, torch.tensor(1.0), device.norms(["a"]))["a"]
         assert bool(one) == bool(two), step
         left_out.append(bool(one))
         torch.testing.assert_close(host.usual["a"], device.usual["a"], rtol=1e-5, atol=0)

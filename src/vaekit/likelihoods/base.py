@@ -20,7 +20,7 @@ class Likelihood(Conditional):
     Without a net it is a template, `Gaussian(scale=LearnedScale())`, that a recipe completes with `with_net`.
 
     Args:
-        net: any module from z (*leading, D) and the context it reads to features.
+        net: any module from z (N, D) and the context it reads, (N, W), to features; N is draws times items.
         shape: the shape of one item.
         features: the shape of one output of net; asked of `net.features` where it has one.
         reads: the fields of the context that net wants.
@@ -54,19 +54,23 @@ class Likelihood(Conditional):
         """The same family with this network behind it."""
         return type(self)(**{**self.arguments, "net": net, "shape": tuple(shape), **more})
 
-    def features_of(self, *given: Tensor | None) -> Tensor:
-        """The network's output, what the head reads."""
+    def features_of(self, *given: Tensor | None) -> tuple[Tensor, Sequence[int] | None]:
+        """What the head reads: features (N, ...), and the axes to unfold N to, None where z had one axis before D."""
         if not hasattr(self, "net"):
             raise Mistake(
                 f"this {type(self).__name__} likelihood has no network yet: give net= and shape=, "
                 "or pass it to a recipe as likelihood=."
             )
-        out: Tensor = self.net(*given)
-        return out
+        z = given[0]
+        assert z is not None
+        if z.ndim <= 2:
+            return self.net(*given), None
+        leading = z.shape[:-1]  # what a user's network need not know of
+        return self.net(*(g.expand(*leading, g.shape[-1]).flatten(0, -2) for g in given if g is not None)), leading
 
     def parameters_of(self, *given: Tensor | None) -> tuple[Tensor, ...]:
         """The head's output, parameters_each() tensors (*leading, *X)."""
-        out: tuple[Tensor, ...] = self.head(self.features_of(*given))
+        out: tuple[Tensor, ...] = self.head(*self.features_of(*given))
         return out
 
     def describe(self) -> str:

@@ -87,5 +87,5 @@ class Categorical(Likelihood):
             self.head.start_at(level, share.log().to(x.dtype))
 
     def forward(self, *given: Tensor | None) -> distributions.Categorical:
-        logits = self.head.stacked(self.features_of(*given))  # (*leading, levels, *X)
+        logits = self.head.stacked(*self.features_of(*given))  # (*leading, levels, *X)
         return distributions.Categorical(logits, len(self.shape))

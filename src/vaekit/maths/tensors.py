@@ -15,7 +15,7 @@ def sum_event(values: Tensor, event_dims: int) -> Tensor:
         >>> sum_event(torch.ones(5, 2, 3), 2)
         tensor([6., 6., 6., 6., 6.])
     """
-    return values.flatten(-event_dims).sum(-1) if event_dims else values
+    return values.sum(tuple(range(-event_dims, 0))) if event_dims else values
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:

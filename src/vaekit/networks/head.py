@@ -35,7 +35,8 @@ class Head(nn.Module):
         shape: the shape of the event.
         parameters: how many numbers each element of the event needs.
 
-    Forward: (*leading, *features) -> as many tensors (*leading, *shape) as there are parameters.
+    Forward: (*leading, *features) -> as many tensors (*leading, *shape) as there are parameters; `leading` unfolds
+    axes that were folded into one.
 
     Example:
         >>> mean, log_scale = Head((16,), (3, 4), parameters=2)(torch.zeros(5, 7, 16))
@@ -54,22 +55,30 @@ class Head(nn.Module):
         else:
             self.layer = nn.Linear(math.prod(self.features), parameters * math.prod(self.shape))
 
-    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
-        out = self.stacked(x)
-        axis = -len(self.shape) - 1
-        return (out.squeeze(axis),) if self.parameters_each == 1 else out.unbind(axis)
+    def forward(self, x: Tensor, leading: Sequence[int] | None = None) -> tuple[Tensor, ...]:
+        out = self._layer(x)
+        axis = -3 if self.pictures else -1
+        parts = out.chunk(self.parameters_each, axis) if self.parameters_each > 1 else (out,)
+        if len(self.shape) == -axis and leading is None:  # (F,) or (C, H, W): each part is the event as it comes
+            return parts
+        leading = out.shape[:axis] if leading is None else leading
+        return tuple(part.reshape(*leading, *self.shape) for part in parts)
 
-    def stacked(self, x: Tensor) -> Tensor:
+    def stacked(self, x: Tensor, leading: Sequence[int] | None = None) -> Tensor:
         """(*leading, *features) -> (*leading, parameters, *shape)."""
+        out = self._layer(x)
+        leading = out.shape[: -3 if self.pictures else -1] if leading is None else leading
+        return out.reshape(*leading, self.parameters_each, *self.shape)
+
+    def _layer(self, x: Tensor) -> Tensor:
+        """(*leading, parameters * prod(shape)), or (*leading, parameters * planes, H, W) for pictures."""
         if torch.is_autocast_enabled(x.device.type):
             with torch.autocast(x.device.type, enabled=False):
-                return self.stacked(x.to(self.layer.weight.dtype))
+                return self._layer(x.to(self.layer.weight.dtype))
         if self.pictures:
-            x = fold(self.layer, x, 3)
-        else:
-            x = self.layer(x.flatten(-len(self.features)) if len(self.features) > 1 else x)
-        leading = x.shape[:-3] if self.pictures else x.shape[:-1]
-        return x.reshape(*leading, self.parameters_each, *self.shape)
+            return fold(self.layer, x, 3)
+        out: Tensor = self.layer(x.flatten(-len(self.features)) if len(self.features) > 1 else x)
+        return out
 
     def bias(self, which: int) -> Tensor:
         """The bias of one parameter, a view of the layer's: (planes,) for pictures, else (prod(shape),)."""

@@ -62,8 +62,10 @@ class MLP(Part):
     def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
         if len(self.shape) > 1:
             x = x.flatten(-len(self.shape))
-        out: Tensor = self.layers(join(x, given))  # (*leading, features)
-        return out
+        x = join(x, given) if given else x
+        for layer in self.layers:
+            x = layer(x)
+        return x  # (*leading, features)
 
 
 def require_widths(hidden: object) -> None:

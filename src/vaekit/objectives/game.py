@@ -37,6 +37,7 @@ class Game(Part):
         strangers = set(self.owns) - set(terms)
         if strangers:
             raise Mistake(f"owns names {', '.join(sorted(strangers))}, but the players are {', '.join(terms)}.")
+        self._everyone = set(terms)
         self.samples = max(term.samples for term in terms.values())
         self.company = max(term.company for term in terms.values())
 
@@ -79,7 +80,7 @@ class Game(Part):
 
     def turns(self, step: int) -> set[str]:
         """Who moves at this step."""
-        return set(self.roles)
+        return self._everyone
 
 
 def as_game(objective: Term | Game) -> Game:

@@ -10,9 +10,9 @@ import time
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
+from vaekit.memory import keep_freed_memory
 from vaekit.messages import Mistake
 from vaekit.objectives import Recipe, Schedule, as_game
 from vaekit.objectives.schedules import Constant
@@ -21,6 +21,7 @@ from vaekit.training.finish import settle
 from vaekit.training.guards import explain
 from vaekit.training.history import History
 from vaekit.training.loader import ForeignLoader, Loader
+from vaekit.training.metrics import Metrics, Tally
 from vaekit.training.noise import derive, forked, seed_step
 from vaekit.training.optim import Average, learning_rate, make_optimizers
 from vaekit.training.progress import Progress, say_risen
@@ -77,9 +78,8 @@ class Fitter:
         self.best_state: dict[str, Tensor] = {}
         self.stopping = False
         self.history = History(None if folder is None else folder / "history.jsonl")
-        self.names: list[str] = []
         self.first: float | None = None  # the loss of the first step
-        self.sums, self.seen = torch.zeros(0, device=self.device), 0
+        self.tally = Tally()  # of the epoch so far
 
     @property
     def epoch(self) -> int:
@@ -122,6 +122,7 @@ class Fitter:
 
     def _prepare(self) -> None:
         s = self.settings
+        keep_freed_memory()
         self.optimizers = make_optimizers(self.game.players(self.model), optimizer=s.optimizer, lr=s.lr)
         self.base_lrs = {k: [g["lr"] for g in o.param_groups] for k, o in self.optimizers.items()}
         self.step = Step(
@@ -159,32 +160,28 @@ class Fitter:
         progress.close(self._progress())
         self.seconds = before + time.monotonic() - began
 
-    def _one_step(self) -> dict[str, Tensor]:
+    def _one_step(self) -> Metrics:
         factor = learning_rate(self.settings, self.at, self.total)
         for name, optimizer in self.optimizers.items():
             for group, lr in zip(optimizer.param_groups, self.base_lrs[name], strict=True):
                 group["lr"] = lr * factor
         seed_step(derive(self.settings.seed, self.at), self.device)
         batch = self._batch = self.train.batch(self.at)
-        metrics: dict[str, Tensor] = self.step(batch)
+        metrics: Metrics = self.step(batch)
         if self.average is not None:
             self.average.update(self.at)
         self.at += 1
-        if not self.names:
-            self.names = list(metrics)
-            self.sums = torch.zeros(len(self.names), device=self.device)
+        if self.first is None:
             self.first = float(metrics["loss"])
-        values = torch.stack([metrics[name].float() for name in self.names]) * len(batch)
-        self.sums += torch.where(self.step.bad < 0, values, 0.0)
-        self.seen += len(batch)
+        self.tally.add(metrics)
+        if self.tally.full:
+            self._guard()  # no number that is not finite enters the means
+            self.tally.fold()
         return metrics
 
-    def _means(self) -> dict[str, float]:
-        return dict(zip(self.names, (self.sums / max(self.seen, 1)).tolist(), strict=True))
-
     def _progress(self) -> str:
-        fresh = self.seen or not self.history.rows  # an epoch has just ended: its own row is what there is to say
-        means = self._means() if fresh else self.history.rows[-1]
+        # where an epoch has just ended, its own row is what there is to say
+        means = self.tally.means() or (self.history.rows[-1] if self.history.rows else {})
         words = [f"{name} {means[name]:.4g}" for name in ("rate", "distortion") if name in means]
         done = self.at * self.train.items / self.train.batches
         return f"epoch {self.epoch}, {', '.join(words)} nats, {done / max(self.seconds, 1e-9):,.0f} items/s"
@@ -196,8 +193,8 @@ class Fitter:
             return
         seed_step(derive(self.settings.seed, bad), self.device)
         batch = self._batch if isinstance(self.train, ForeignLoader) else self.train.batch(bad)
+        self.tally.drop_last(self.at - bad)
         self.at = bad
-        self.seen = bad % self.train.batches * self.train.items // self.train.batches
         for part in self.step.after:
             if isinstance(part, Schedule):
                 part.after_step(bad)
@@ -219,10 +216,10 @@ class Fitter:
             "items_per_second": round(self.at * self.train.items / self.train.batches / max(self.seconds, 1e-9), 1),
             "lr": next(iter(self.optimizers.values())).param_groups[0]["lr"] if self.optimizers else None,
             "skipped": int(self.step.skipped),
-            **self._means(),
+            **self.tally.means(),
         }
         row["epoch"] = int(row["epoch"]) if row["epoch"] == int(row["epoch"]) else round(row["epoch"], 3)
-        self.sums, self.seen = torch.zeros_like(self.sums), 0
+        self.tally = Tally()
         last = self.at == self.total or self.stopping
         if self.valid is not None and (last or self.epoch % self.settings.valid_every == 0):
             row |= self._validate()

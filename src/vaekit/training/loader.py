@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vaekit.messages import Mistake
 from vaekit.models import Model
+from vaekit.networks import parameter_dtype
 from vaekit.training.noise import derive
 
 NO_BATCHES = "the DataLoader gives no batches: it is empty, or drop_last drops its only batch."
@@ -139,6 +140,7 @@ class Loader:
         self.y = None if y is None else {k: v.to(self.x.device) for k, v in y.items()}
         self.items = len(x)
         self.batches = math.ceil(self.items / batch_size)
+        self._dtype = parameter_dtype(model)  # looked for once, not at every batch
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
 
     def order(self, epoch: int) -> Tensor:
@@ -163,7 +165,8 @@ class Loader:
         y = None
         if self.y is not None:
             y = {k: v.index_select(0, index).to(self.device) for k, v in self.y.items()}
-        return Batch(self.model.transformed(x), y, index)
+        x = x.to(self._dtype) if self.model.transform is None else self.model.transform(x)
+        return Batch(x, y, index)
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """All items once, in order."""

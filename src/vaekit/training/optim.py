@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Average", "learning_rate", "make_optimizers"]
+__all__ = ["Adam", "Average", "learning_rate", "make_optimizers"]
 
 import math
 from collections.abc import Mapping
@@ -12,6 +12,48 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.training.settings import Settings
+
+
+class Adam(torch.optim.Adam):
+    """torch's fused Adam, which keeps its lists of tensors from step to step: a third of its time on small models."""
+
+    _lists: tuple[list[Tensor], ...] | None = None
+
+    def __init__(self, parameters: list[nn.Parameter], lr: float) -> None:
+        super().__init__(parameters, lr=lr, fused=True)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:  # what load_state_dict ends with: the tensors are others now
+        super().__setstate__(state)  # type: ignore[no-untyped-call]
+        self._lists = None
+
+    def step(self, closure: Any = None) -> Any:
+        """torch's own step, or the same call of its kernel where nothing unusual is asked for."""
+        group = self.param_groups[0]
+        parameters = group["params"]
+        gradients = [p.grad for p in parameters]
+        if not self._plain(closure) or not all(g is not None for g in gradients):
+            self._lists = None
+            return super().step(closure)
+        if self._lists is None:
+            states = [self.state[p] for p in parameters]
+            self._lists = tuple([s[name] for s in states] for name in ("exp_avg", "exp_avg_sq", "step"))
+        means, squares, steps = self._lists
+        beta1, beta2 = group["betas"]
+        with torch.no_grad():
+            torch._foreach_add_(steps, 1)
+            torch._fused_adam_(
+                parameters, gradients, means, squares, [], steps,
+                lr=group["lr"], beta1=beta1, beta2=beta2, weight_decay=group["weight_decay"], eps=group["eps"],
+                amsgrad=False, maximize=False,
+            )  # fmt: skip
+        return None
+
+    step.hooked = True  # type: ignore[attr-defined]  # torch's step, where it is taken, runs the hooks
+
+    def _plain(self, closure: Any) -> bool:
+        unusual = closure or self._optimizer_step_pre_hooks or self._optimizer_step_post_hooks
+        masked = hasattr(self, "found_inf") or hasattr(self, "grad_scale")
+        return not unusual and not masked and len(self.param_groups) == 1 and len(self.state) > 0
 
 
 def make_optimizers(
@@ -27,7 +69,7 @@ def make_optimizers(
     for player, parameters in players.items():
         factory = optimizer.get(player) if isinstance(optimizer, Mapping) else optimizer
         if parameters:
-            made[player] = torch.optim.Adam(parameters, lr=lr, fused=True) if factory is None else factory(parameters)
+            made[player] = Adam(parameters, lr) if factory is None else factory(parameters)
     return made
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from vaekit.messages import Mistake
 from vaekit.training.state import grouped, optimizer_tensors, restore_optimizer
 
-PLAIN = ("best", "seconds", "seen", "names", "first", "stopping")
+PLAIN = ("best", "seconds", "first", "stopping")
 
 
 def packed(run: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -24,8 +24,9 @@ def packed(run: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors[f"usual/{name}"] = run.step.usual[name]
     if run.average is not None:
         tensors |= {f"average/{i}": v for i, v in enumerate(run.average.values)}
-    tensors |= {"run/sums": run.sums, "run/skipped": run.step.skipped}
-    return tensors, {**{name: getattr(run, name) for name in PLAIN}, "rows": len(run.history.rows)}
+    tensors["run/skipped"] = run.step.skipped
+    plain = {name: getattr(run, name) for name in PLAIN}
+    return tensors, {**plain, "tally": run.tally.state(), "rows": len(run.history.rows)}
 
 
 def unpack(run: Any, tensors: dict[str, Tensor], record: dict[str, Any]) -> None:
@@ -43,7 +44,8 @@ def unpack(run: Any, tensors: dict[str, Tensor], record: dict[str, Any]) -> None
         raise Mistake(f"{run.folder} has another recipe's checkpoint: resume with that one ({why})") from error
     for name in PLAIN:
         setattr(run, name, record[name])
-    run.best_state, run.sums = groups.get("best", {}), groups["run"]["sums"]
+    run.best_state = groups.get("best", {})
+    run.tally.restore(record["tally"], run.device)
     for name, optimizer in run.optimizers.items():
         restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))
         run.step.usual[name].copy_(groups["usual"][name])

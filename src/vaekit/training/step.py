@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.messages import Mistake
-from vaekit.models import Model, Trace
+from vaekit.models import Model
 from vaekit.objectives import Game, Term, as_game
 from vaekit.training.loader import Batch
+from vaekit.training.metrics import Metrics, Tally, joined
 from vaekit.training.optim import make_optimizers
 from vaekit.training.watch import Watch
 
@@ -65,6 +66,7 @@ class Step(nn.Module):
         if idle:
             raise Mistake(f"player {idle[0]!r} has parameters and no optimiser: give optimizers={{{idle[0]!r}: ...}}.")
         self.optimizers = dict(optimizers)
+        self.moved = [p for o in self.optimizers.values() for group in o.param_groups for p in group["params"]]
         self.clip, self.accumulate, self.precision = clip, accumulate, precision
         self.after = [*model.walk("after_step"), *self.game.walk("after_step")]
         self.device = next((p.device for own in self.players.values() for p in own), torch.device("cpu"))
@@ -77,25 +79,22 @@ class Step(nn.Module):
         self.steps = 0
         self._jacobian: float | None = None
 
-    def losses(self, batch: Batch) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-        """(player -> loss, metric -> value) of a batch in the model's units; what DDP and compile would wrap."""
+    def losses(self, batch: Batch) -> tuple[dict[str, Tensor], Metrics]:
+        """(player -> loss, metrics) of a batch in the model's units; what DDP and compile would wrap."""
         narrow = self.precision == "bf16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16) if narrow else nullcontext():
             trace = self.game.trace(self.model, batch)
             losses, named = self.game.score(self.model, trace)
-            values = metrics(trace, self.jacobian(batch.x))
-        return losses, {"loss": next(iter(losses.values())).detach(), **values, **_detached(named)}
+            jacobian = self.jacobian(batch.x)
+            return losses, Metrics.of(trace, next(iter(losses.values())), named, jacobian, len(batch))
 
     @torch.no_grad()
     def mean_metrics(self, batches: Iterable[Batch]) -> dict[str, float]:
         """The metrics' means over all items of held-out batches."""
-        sums: dict[str, Any] = {}
-        seen = 0
+        tally = Tally()
         for batch in batches:
-            for name, value in self.losses(batch)[1].items():
-                sums[name] = sums.get(name, 0.0) + value.double() * len(batch)
-            seen += len(batch)
-        return {name: float(value) / seen for name, value in sums.items()}
+            tally.add(self.losses(batch)[1])
+        return tally.means()
 
     def jacobian(self, x: Tensor) -> Tensor | float:
         """What log-densities gain on the way to the user's units, nats an item; constant but for data with gaps."""
@@ -106,10 +105,8 @@ class Step(nn.Module):
             self._jacobian = float(self.model.log_jacobian(x))
         return self._jacobian
 
-    def forward(self, batch: Any) -> dict[str, Tensor]:
-        """One optimiser step; returns 0-dimensional tensors: loss, elbo, rate, distortion and every term.
-
-        Loss and terms are in the model's units; elbo and distortion in the user's.
+    def forward(self, batch: Any) -> Metrics:
+        """One optimiser step; returns loss, elbo, rate, distortion and every term, 0-dimensional tensors by name.
 
         Args:
             batch: a Batch in the model's units, or x, or (x, y), in the user's.
@@ -121,19 +118,16 @@ class Step(nn.Module):
                 f"{self.accumulate}: give batches of at least {self.game.company * self.accumulate}."
             )
         turns = self.game.turns(self.steps)
-        for optimizer in self.optimizers.values():
-            optimizer.zero_grad(set_to_none=True)
-        total: dict[str, Tensor] = {}
+        for parameter in self.moved:
+            parameter.grad = None
+        parts = []
         for chunk in batch.chunks(self.accumulate):
-            losses, values = self.losses(chunk)
+            losses, metrics = self.losses(chunk)
             share = len(chunk) / len(batch)
             self._backward({k: v * share if share != 1 else v for k, v in losses.items() if k in turns})
-            total = (
-                {k: total[k] + v * share if k in total else v * share for k, v in values.items()}
-                if (share != 1)
-                else values
-            )
-        self._update(turns, total["loss"])
+            parts.append(metrics)
+        total = joined(parts)
+        self._update(turns, total.scores["loss"])
         for part in self.after:
             part.after_step(self.steps + 1)
         self.steps += 1
@@ -160,46 +154,21 @@ class Step(nn.Module):
         moving = [player for player in self.optimizers if player in turns]
         norms = self.watch.norms(moving)
         for player, stay in self.watch.stay(self.steps, loss, norms).items():
-            scale = None if self.clip is None else (norms[player] / self.clip).clamp_min(1.0)
-            self._move(player, self.optimizers[player], stay, scale)
+            excess = None if self.clip is None else norms[player] / self.clip
+            self._move(player, self.optimizers[player], stay, excess)
 
-    def _move(self, player: str, optimizer: Any, stay: Tensor | bool, scale: Tensor | None) -> None:
+    def _move(self, player: str, optimizer: Any, stay: Tensor | bool, excess: Any) -> None:
+        """Step, unless it is to stay, with the gradient divided by its excess over the largest norm where above 1."""
         if self.masked[player]:  # fused optimisers mask and scale on the device
             optimizer.found_inf = torch.as_tensor(stay, device=self.device).float()
-            if scale is not None:
-                optimizer.grad_scale = scale
+            if excess is not None:
+                optimizer.grad_scale = torch.as_tensor(excess, device=self.device).clamp_min(1.0)
             optimizer.step()
         elif not bool(stay):
-            if scale is not None:
+            if excess is not None:
+                scale = excess.clamp_min(1.0) if isinstance(excess, Tensor) else max(excess, 1.0)
                 torch._foreach_div_([p.grad for p in self.players[player] if p.grad is not None], scale)
             optimizer.step()
-
-
-def metrics(trace: Trace, jacobian: Tensor | float = 0.0) -> dict[str, Tensor]:
-    """elbo (beta = 1), rate and distortion, means over the batch in nats; without a density the distortion alone.
-
-    With the log-Jacobian of the model's transform, elbo and distortion are those of the user's units.
-    """
-    with torch.no_grad():
-        distortion = -_cached(trace, "log_px").mean() - jacobian
-        if not trace.has_density:
-            return {"distortion": distortion}
-        rate = _cached(trace, "kl").mean() if len(trace.levels) == 1 else _cached(trace, "rates").sum(0).mean()
-        found = {"elbo": -(distortion + rate), "rate": rate, "distortion": distortion}
-        if len(trace.levels) > 1:
-            found |= {f"rate_{i + 1}": level.mean() for i, level in enumerate(_cached(trace, "rates"))}
-        return found
-
-
-def _cached(trace: Trace, name: str) -> Tensor:
-    """A score that the objective has taken already, with gradients, or taken now without."""
-    held = trace._cache.get((name, True))
-    value: Tensor = held.detach() if held is not None else getattr(trace, name)
-    return value
-
-
-def _detached(values: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    return {k: v.detach() for k, v in values.items()}
 
 
 def _takes_mask(optimizer: torch.optim.Optimizer) -> bool:

@@ -6,6 +6,7 @@ __all__ = ["Watch"]
 
 import math
 from collections.abc import Iterable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -48,22 +49,27 @@ class Watch:
         self.skipped = torch.zeros((), device=device)
         self.usual = {name: torch.zeros((), device=device) for name in players}  # gradient norms
 
-    def norms(self, moving: Iterable[str]) -> dict[str, Tensor]:
-        """The gradient norm of each player."""
-        return {name: _norm([p.grad for p in self.read[name] if p.grad is not None], self.skipped) for name in moving}
+    def norms(self, moving: Iterable[str]) -> dict[str, Tensor | float]:
+        """The gradient norm of each player: a number on the CPU, a tensor on an accelerator."""
+        return {name: self._norm([p.grad for p in self.read[name] if p.grad is not None]) for name in moving}
 
-    def stay(self, step: int, loss: Tensor, norms: Mapping[str, Tensor]) -> dict[str, Tensor | bool]:
+    def _norm(self, gradients: list[Tensor]) -> Tensor | float:
+        norms = torch._foreach_norm(gradients) if gradients else [torch.zeros_like(self.skipped)]
+        if self.here:
+            return math.hypot(*[norm.item() for norm in norms])
+        return torch.linalg.vector_norm(torch.stack(norms)).to(self.skipped.dtype)  # gradients may be float64
+
+    def stay(self, step: int, loss: Tensor, norms: Mapping[str, Any]) -> dict[str, Tensor | bool]:
         """player -> whether to leave its step out."""
         return self._decide(step, loss, norms) if self.here else self._flag(step, loss, norms)
 
-    def _decide(self, step: int, loss: Tensor, norms: Mapping[str, Tensor]) -> dict[str, Tensor | bool]:
-        values = {name: norm.item() for name, norm in norms.items()}
+    def _decide(self, step: int, loss: Tensor, norms: Mapping[str, float]) -> dict[str, Tensor | bool]:
         halted = self.bad.item() >= 0
-        if not halted and not all(map(math.isfinite, [loss.item(), *values.values()])):
+        if not halted and not all(map(math.isfinite, [loss.item(), *norms.values()])):
             self.bad.fill_(step)
             halted = True
         out: dict[str, Tensor | bool] = {}
-        for name, norm in values.items():
+        for name, norm in norms.items():
             usual = self.usual[name].item()
             limit = usual * self.skip if usual > 0 else norm
             if not halted:
@@ -97,14 +103,3 @@ def _small(parameters: list[nn.Parameter]) -> list[nn.Parameter]:
     costs a hundredth of reading all.
     """
     return [p for p in parameters if p.numel() <= SMALL] or parameters
-
-
-def _norm(gradients: list[Tensor], like: Tensor) -> Tensor:
-    """The norm of gradients together, in the type of like."""
-    if not gradients:
-        return torch.zeros_like(like)
-    if all(g.numel() <= SMALL for g in gradients):  # one call for all of them
-        norm = torch.linalg.vector_norm(torch.cat([g.reshape(-1) for g in gradients]))
-    else:
-        norm = torch.linalg.vector_norm(torch.stack(torch._foreach_norm(gradients)))
-    return norm.to(like.dtype)  # gradients may be float64
