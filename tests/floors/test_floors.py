@@ -35,6 +35,7 @@ FLOORS: dict[str, tuple[int, int]] = {
     "recipes": (5, 0),
     "training": (5, 0),
     "measure": (5, 1),
+    "doctor": (5, 2),
     "ex_post": (6, 0),
     "report": (6, 0),
     "run": (6, 1),

@@ -29,6 +29,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "interpolate": ("decode", "walk in a straight line from one item's latents to another's"),
     "score": ("score", "write how strange each item is"),
     "report": ("report", "write the HTML report anew"),
+    "doctor": ("doctor", "say what is wrong with a run, with the evidence and the remedy"),
     "compare": ("compare", "put runs side by side, or train several recipes on the same split"),
     "recipes": ("lists", "list the recipes"),
     "datasets": ("lists", "list the built-in data sets"),

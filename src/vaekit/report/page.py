@@ -10,6 +10,7 @@ from typing import Any
 from vaekit.messages import Mistake
 from vaekit.report.diagram import diagram
 from vaekit.report.figures import panels
+from vaekit.report.health import doctor_section
 from vaekit.report.html import document, escape, facts, figure, pictures, section
 from vaekit.report.reading import latent_count
 from vaekit.report.style import BRIEF
@@ -72,6 +73,8 @@ def _part(subject: Subject, name: str) -> str:
             "<p>The papers behind the parts of this model, as BibTeX:</p>\n"
             f'<pre tabindex="0">{escape(subject.citation())}</pre>\n'
         )
+    if name == "doctor":
+        return doctor_section(subject)
     return _figure(subject, name)
 
 

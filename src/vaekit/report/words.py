@@ -26,6 +26,7 @@ TITLES = {
     "model": "The model",
     "settings": "All settings",
     "cite": "How to cite",
+    "doctor": "What the doctor says",
 }
 
 
