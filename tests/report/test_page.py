@@ -31,6 +31,7 @@ SECTIONS = [
     "model",
     "settings",
     "cite",
+    "doctor",
 ]
 Pages = Callable[[Subject], str]
 VOID = {"meta", "br", "img", "hr", "link", "input"}
@@ -226,5 +227,5 @@ def test_brief_is_numbers_and_samples(digits: Subject) -> None:
 def test_writing_a_run_that_is_not_finished(points: Subject, tmp_path: Path) -> None:
     record = {k: v for k, v in points.record.items() if k != "metrics"}
     path = write_report(replace(points, record=record, data=None), tmp_path / "new" / "report.html")
-    assert sections(path.read_text(encoding="utf-8")) == ["history", "samples", "model", "settings", "cite"]
+    assert sections(path.read_text(encoding="utf-8")) == ["history", "samples", "model", "settings", "cite", "doctor"]
     assert [p.name for p in path.parent.iterdir()] == ["report.html"]

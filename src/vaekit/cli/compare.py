@@ -17,7 +17,7 @@ from vaekit.cli.options import TRAINING, add_imports, add_reading, add_training,
 from vaekit.cli.parser import Parser, key_value
 from vaekit.cli.plan import find_recipe, free_folder, locate, read_material
 from vaekit.cli.runs import browse, json_line, load
-from vaekit.cli.side_by_side import differences, error, page, row, text
+from vaekit.cli.side_by_side import differences, error, page, paired, paired_text, row, text
 from vaekit.cli.train import fit
 from vaekit.cli.train import parser as train_parser
 from vaekit.messages import Mistake, near_miss
@@ -68,9 +68,14 @@ def compare(options: argparse.Namespace) -> int:
     for run in runs:
         run.metrics["rmse"] = error(run)
     rows = [row(title, run) for title, run in zip(titles, runs, strict=True)]
-    notes = differences([run.record for run in runs])
+    pairs = paired(titles, runs)
+    notes = [*paired_text(pairs), *differences([run.record for run in runs])]
     importlib.import_module("vaekit.storage.files").write_atomically(path, page(titles, runs, rows, notes).encode())
-    print(json_line({"runs": [run.metrics for run in runs], "notes": notes}) if options.json else text(rows, notes))
+    said = {
+        "runs": [run.metrics for run in runs], "notes": notes,
+        "paired_nll": {name: [number.value, number.se] for name, number in pairs.items()},
+    }  # fmt: skip
+    print(json_line(said) if options.json else text(rows, notes))
     print(f"the page is {path}", file=sys.stderr)
     if options.open:
         browse(path)

@@ -10,6 +10,8 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 import vaekit as vk
 from vaekit.cli.lists import aligned
 from vaekit.messages import Mistake
@@ -24,6 +26,7 @@ UNITS = (
 )
 FIGURES = {"latent": "Latent space", "reconstructions": "Reconstructions", "samples": "Samples"}
 DPI = 110
+MOST, DRAWS = 1000, 100  # items and draws that runs are paired on
 
 
 def row(title: str, run: Any) -> tuple[str, ...]:
@@ -46,8 +49,6 @@ def row(title: str, run: Any) -> tuple[str, ...]:
 
 def error(run: Any) -> float | None:
     """The root mean square error of reconstruction, in the data's units, on the items of the run's own numbers."""
-    import numpy as np
-
     if run.data is None or run.metrics.get("split") is None:
         return None
     part = run.part(run.metrics["split"])
@@ -84,6 +85,42 @@ def differences(records: Sequence[Mapping[str, Any]]) -> list[str]:
     said = [f"Note: {why[name]}." for name in found if not (name == "split" and "data" in found)]
     if undefined and len(undefined) < len(records):
         said.append(f"Note: {', '.join(undefined)}: no density, so ELBO, rate and NLL are undefined; compare the RMSE.")
+    return said
+
+
+def paired(titles: Sequence[str], runs: Sequence[Any]) -> dict[str, Any]:
+    """title -> Number, how much higher each run's NLL is than the lowest, on the same items with the same noise.
+
+    Empty where fewer than two runs have a density, or where they were not measured on the same items.
+    """
+    import torch
+
+    names = {id(run): title for title, run in zip(titles, runs, strict=True)}
+    able = [run for run in runs if run.model.has_density and run.data is not None and run.metrics.get("split")]
+    if len(able) < 2 or len({run.record["binarization"] for run in able}) > 1:
+        return {}
+    parts = [run.part(run.metrics["split"]) for run in able]
+    first = parts[0].x
+    if any(part.x.shape != first.shape or not torch.equal(part.x.nan_to_num(), first.nan_to_num()) for part in parts):
+        return {}
+    rows = np.sort(np.random.default_rng(0).permutation(len(first))[:MOST])
+    scores = {
+        names[id(run)]: torch.as_tensor(np.asarray(run.score(part.take(rows), samples=DRAWS)))
+        for run, part in zip(able, parts, strict=True)
+    }
+    found: dict[str, Any] = importlib.import_module("vaekit.evaluation").paired_differences(scores)
+    return found
+
+
+def paired_text(found: Mapping[str, Any]) -> list[str]:
+    """The paired differences in sentences."""
+    if not found:
+        return []
+    items = next(iter(found.values())).items
+    said = [f"Paired, on the same {items:,} items with the same noise (K = {DRAWS}), NLL above the lowest in nats:"]
+    for name, number in sorted(found.items(), key=lambda pair: pair[1].value):
+        error = "" if number.se is None else f" ± {number.se:.2f}"
+        said.append(f"  {name}: {number.value:.2f}{error}{' (the lowest)' if number.se is None else ''}")
     return said
 
 
