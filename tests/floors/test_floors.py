@@ -36,6 +36,7 @@ FLOORS: dict[str, tuple[int, int]] = {
     "training": (5, 0),
     "measure": (5, 1),
     "doctor": (5, 2),
+    "studies": (5, 2),
     "ex_post": (6, 0),
     "report": (6, 0),
     "run": (6, 1),

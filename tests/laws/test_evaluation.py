@@ -10,9 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from vaekit import evaluation
+from vaekit import evaluation, likelihoods, recipes
 from vaekit.data.transforms import Standardize
-from vaekit.evaluation import bound_numbers, likelihood, log_likelihoods, nll_numbers
+from vaekit.evaluation import bound_numbers, likelihood, log_likelihoods, nll_numbers, products
 from vaekit.maths import log_mean_exp, log_mean_exp_error
 from vaekit.models import VAE
 
@@ -52,10 +52,43 @@ def test_exactly_k_draws(row: RecipeRow, k: int, monkeypatch: pytest.MonkeyPatch
     assert sum(seen) == k
 
 
+@pytest.mark.parametrize("k", [1, 37, 150])
+def test_exactly_k_draws_by_products(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    model: Any = recipes.vae(shape=(6,), latent_dim=2, hidden=[8], likelihood=likelihoods.Bernoulli()).model.eval()
+    x = (numbers(9, 8, 6, dtype=torch.float32) > 0).float()
+    monkeypatch.setattr(likelihood, "CHUNK", 20 * x.numel())
+    seen: list[int] = []
+    score = products.BernoulliProducts.__call__
+
+    def counting(self: Any, z: Tensor) -> Tensor:
+        seen.append(len(z))
+        return score(self, z)
+
+    monkeypatch.setattr(products.BernoulliProducts, "__call__", counting)
+    log_likelihoods(model, x, None, k)
+    assert sum(seen) == k and max(seen) <= 20
+
+
+@pytest.mark.parametrize("family", [likelihoods.Bernoulli, likelihoods.Gaussian])
+def test_each_item_is_encoded_once_and_few_are_decoded_at_a_time(
+    family: type[likelihoods.Likelihood], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = recipes.vae(shape=(6,), latent_dim=2, hidden=[8], likelihood=family()).model.eval()
+    x = (numbers(9, 53, 6, dtype=torch.float32) > 0).float()
+    monkeypatch.setattr(likelihood, "CHUNK", 10 * 6)
+    encoded: list[int] = []
+    decoded: list[int] = []
+    model.posterior.net.register_forward_hook(lambda net, given, out: encoded.append(len(given[0])))
+    model.likelihood.net.register_forward_hook(lambda net, given, out: decoded.append(out[..., 0].numel()))
+    assert len(log_likelihoods(model, x, None, 7)[0]) == 53
+    assert sum(encoded) == 53 and max(decoded) <= 10 and sum(decoded) == 53 * 7
+
+
 @pytest.mark.parametrize("row", DENSE, ids=str)
 def test_the_estimate_is_the_log_mean_of_the_weights(row: RecipeRow) -> None:
-    model = row.make().model.eval()
+    model = row.make().model.double().eval()  # float64: some are scored by another formula
     x, y = recipe_data(row, model)
+    x = x.double()
     torch.manual_seed(0)
     got, error, ess = log_likelihoods(model, x, y, 50)
     torch.manual_seed(0)
@@ -134,6 +167,111 @@ def test_log_mean_exp_of_huge_weights_and_its_error() -> None:
     repeated = 0.5 * torch.randn(400, 5000, dtype=torch.float64)  # (K, repetitions)
     spread = float(log_mean_exp(repeated).std())
     assert float(log_mean_exp_error(repeated).mean()) == pytest.approx(spread, rel=0.05)  # 1 / sqrt(2 * 5000) = 1 %
+
+
+class Weighted:
+    """Stands for a model whose weights are given, (K, B) for each batch in turn."""
+
+    has_density = True
+
+    def __init__(self, *log_w: Tensor) -> None:
+        self.log_w = iter(log_w)
+
+    def traces(self, x: Tensor, y: Any, samples: int, chunk: int) -> Any:
+        log_w = next(self.log_w)
+        assert log_w.shape == (samples, len(x))
+        yield SimpleNamespace(log_w=log_w, px=None)
+
+    def log_jacobian(self, x: Tensor) -> float:
+        return 0.5
+
+    def numbers(self, *items: int, samples: int) -> dict[str, Any]:
+        model: Any = self
+        return nll_numbers(model, [SimpleNamespace(x=torch.zeros(n, 3), y=None) for n in items], samples)
+
+
+def test_curve_is_the_mean_over_disjoint_groups_of_the_draws() -> None:
+    log_w = [3 * numbers(11, 23, 4), 3 * numbers(12, 23, 3)]
+    found = Weighted(*log_w).numbers(4, 3, samples=23)
+    assert [k for k, _, _ in found["nll_curve"]] == [1, 2, 5, 10, 20, 23]
+    for k, nll, se in found["nll_curve"]:
+        each = [
+            math.log(sum(math.exp(w) for w in item[start : start + k]) / k) + 0.5
+            for batch in log_w
+            for item in batch.T.tolist()
+            for start in range(0, 23 - k + 1, k)
+        ]
+        by_item = torch.tensor(each, dtype=torch.float64).view(7, 23 // k).mean(1)
+        assert nll == pytest.approx(-float(by_item.mean()), rel=1e-12)
+        assert se == pytest.approx(float(by_item.std()) / 7**0.5, rel=1e-12)
+    last = found["nll_curve"][-1]
+    assert last[1:] == [found["nll"], found["nll_se"]]
+
+
+def test_curve_rises_to_the_estimate() -> None:
+    """The bound grows with k (Burda et al. 2016), so the NLL falls."""
+    model, x, exact = exact_model()
+    with torch.no_grad():
+        q = model.posterior.head.layer.bias  # means, then log-scales that do not depend on x
+        q[:2] += 0.7 * q[2:].exp()
+    torch.manual_seed(0)
+    found = nll_numbers(model, [SimpleNamespace(x=x, y=None)], samples=1000)
+    curve = [nll for _, nll, _ in found["nll_curve"]]
+    assert curve == sorted(curve, reverse=True) and curve[0] > curve[-1] + 0.1, curve
+    assert curve[-1] == found["nll"]
+    assert curve[-1] == pytest.approx(-float(exact.mean()), abs=0.02)
+
+
+def counting_as(ess: list[int], samples: int) -> Tensor:
+    """Log weights (K, B) of which that many are equal and the others nothing: their ESS is that number."""
+    rank = torch.arange(samples).unsqueeze(1)
+    return torch.where(rank < torch.tensor(ess), 0.0, -math.inf).double()
+
+
+@pytest.mark.parametrize(
+    ("ess", "samples", "warned"),
+    [
+        ([50] * 20, 100, False),
+        ([5] * 20, 100, False),
+        ([4] * 20, 100, True),  # below 5
+        ([11] * 20, 1000, False),
+        ([9] * 20, 1000, True),  # below 1 % of K
+        ([900] * 18 + [2] * 2, 1000, False),  # a few items
+        ([900] * 15 + [2] * 5, 1000, True),  # many
+    ],
+)
+def test_a_low_effective_sample_size_is_said(ess: list[int], samples: int, warned: bool) -> None:
+    found = Weighted(counting_as(ess, samples)).numbers(20, samples=samples)
+    assert found["ess"] == pytest.approx(float(torch.tensor(ess).double().median()), rel=1e-9)
+    said = found["ess_warning"]
+    assert (said is not None) == warned
+    if said is not None:
+        assert "more draws" in said and "annealed" in said and f"of {samples} draws" in said
+
+
+def test_a_point_posterior_has_no_curve() -> None:
+    model = next(r for r in RECIPES if r.name == "autoencoder").make().model.eval()
+    found = nll_numbers(model, [], samples=10)
+    assert found["nll"] is None and found["nll_curve"] is None and found["ess_warning"] is None
+    assert "vae" in found["nll_why"]
+
+
+def test_the_interval_covers_the_populations_nll() -> None:
+    """95 % intervals from errors over items and over draws, 200 times; a posterior that is wrong."""
+    model, _, _ = exact_model()
+    w, bias = model.likelihood.head.layer.weight.detach(), model.likelihood.head.layer.bias.detach()
+    noise = (2 * model.likelihood.scale.log_scale.detach()).exp() * torch.eye(6, dtype=torch.float64)
+    population = torch.distributions.MultivariateNormal(bias, w @ w.T + noise)
+    with torch.no_grad():
+        q = model.posterior.head.layer.bias
+        q[:2] += 0.5 * q[2:].exp()  # the weights' variance is exp(2 / 4) - 1, the bias that over 2 K
+    exact, covered = float(population.entropy()), 0
+    for seed in range(200):
+        torch.manual_seed(seed)
+        found = nll_numbers(model, [SimpleNamespace(x=population.sample((60,)), y=None)], samples=50)
+        half = 1.96 * math.hypot(found["nll_se"], found["nll_mc_se"])
+        covered += abs(found["nll"] - exact) <= half
+    assert 180 <= covered <= 198, covered  # 90 to 99 %
 
 
 def test_public_names() -> None:
