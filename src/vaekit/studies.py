@@ -20,8 +20,8 @@ from vaekit.evaluation.fidelity import sample_numbers
 from vaekit.evaluation.number import Number, flat
 from vaekit.evaluation.probes import knn_probe, linear_probe
 from vaekit.evaluation.regularity import regularity_numbers
-from vaekit.evaluation.similarity import reconstruction_numbers
-from vaekit.evaluation.surgery import gap_numbers, surgery_numbers
+from vaekit.evaluation.similarity import feature_distances, reconstruction_numbers
+from vaekit.evaluation.surgery import gap_numbers, mean_number, surgery_numbers
 from vaekit.evaluation.tables import table_numbers
 from vaekit.measure import prepared
 from vaekit.messages import Mistake, reject_unknown
@@ -117,9 +117,10 @@ class Material:
 
 def samples(given: Material) -> dict[str, Number]:
     """How like the data samples are: of pictures the likelihood's means, of tables draws."""
-    real = given.some.x.float()
-    made = given.drawn(len(real)).float()
-    train = None if given.train is None else given._some(given.train).x.float()
+    unit = given.peak() if given.pictures else 1.0  # pictures on a scale of 1
+    real = given.some.x.float() / unit
+    made = given.drawn(len(real)).float() / unit
+    train = None if given.train is None else given._some(given.train).x.float() / unit
     found = sample_numbers(real, made, features=given.feature_net(), train=train, seed=given.seed)
     if not given.pictures:
         found |= table_numbers(real, made, columns=given.some.columns, seed=given.seed)
@@ -133,7 +134,12 @@ def reconstruction(given: Material) -> dict[str, Number]:
         px = given.model._likelihood(given.model._posterior(x, y).mean, y)
         made = px.mean if given.model.transform is None else given.model.transform.inverse(px.mean)
     features = given.feature_net() if given.pictures else None
-    return reconstruction_numbers(given.some.x.float(), made.cpu().float(), peak=given.peak(), features=features)
+    peak = given.peak()
+    found = reconstruction_numbers(given.some.x.float(), made.cpu().float(), peak=peak)
+    if features is not None:
+        lost = feature_distances(given.some.x.float() / peak, made.cpu().float() / peak, features=features)
+        found["feature_distance"] = mean_number(lost, "squared distance of unit features", str(features))
+    return found
 
 
 def latents(given: Material) -> dict[str, Number]:

@@ -28,3 +28,23 @@ def test_doctor(vaekit: Callable[..., Any], refused: Callable[..., str], home: P
     said = vaekit("doctor", "ill", "ill").out
     assert said.count("Posterior collapse:") == 2 and "Seeds that disagree" not in said
     assert "does not exist" in refused("doctor", "nowhere")
+
+
+def test_a_rate_distortion_curve(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path) -> None:
+    words = ("compare", home / "images.npy", "--recipes")
+    assert "pca takes no beta" in refused(*words, "pca,vae", "--betas", "1,2")
+    assert "different numbers" in refused(*words, "vae", "--betas", "1,one")
+    small = ("--set", "hidden=[16]", "--set", "latent_dim=2", "--epochs", "2")
+    done = vaekit(*words, "vae,beta_vae", "--betas", "0.1,2", *small, "--out", "curve", "--json")
+    assert done.code == 0, done.err
+    found = json.loads(done.out)
+    made = sorted(path.name for path in Path("curve").iterdir() if path.is_dir())
+    assert made == ["beta_vae-beta-0.1", "beta_vae-beta-2", "vae-beta-0.1", "vae-beta-2"]
+    betas = [json.loads((Path("curve") / name / "run.json").read_text())["recipe_arguments"]["beta"] for name in made]
+    assert betas == [0.1, 2.0, 0.1, 2.0]
+    page = Path("curve/compare.html").read_text()
+    assert "Rate and distortion" in page and "Paired, on the same" in page
+    # the same recipe, data, beta and seed twice: the pairs of a weight differ by nothing
+    pairs = found["paired_nll"]
+    assert sorted(pairs) == made and min(value for value, _ in pairs.values()) == 0
+    assert pairs["vae-beta-2"][0] == pairs["beta_vae-beta-2"][0]

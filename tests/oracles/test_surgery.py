@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from vaekit import likelihoods, posteriors, priors, recipes
+from vaekit.data import Context
 from vaekit.evaluation import surgery
 from vaekit.evaluation.number import Number
 from vaekit.evaluation.surgery import gap_numbers, surgery_numbers
@@ -212,6 +213,21 @@ def test_of_a_hierarchy_it_is_the_top_level() -> None:
     # the error over items is not the one of the draws, which alone part the two: their spread is about sqrt(Z)
     assert value(found["rate"]) == pytest.approx(top, abs=4 * (2 / 4000) ** 0.5)
     assert "kl_z3" not in found
+
+
+def test_each_item_keeps_its_own_context(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(surgery, "ROWS", 16)
+    torch.manual_seed(0)
+    context = Context({"y": {"levels": [0, 1]}})
+    model = recipes.conditional_vae(shape=(4,), latent_dim=2, hidden=[8], context=context).model.eval()
+    x, y = torch.randn(50, 4), model.to_context([i % 2 for i in range(50)], 50)
+    with torch.no_grad():
+        want = model.trace(x, y).kl_each.mean(0)
+        other = model.trace(x, {"y": y["y"].flip(1)}).kl_each.mean(0)
+    found = surgery_numbers(model, x, y)
+    got = torch.tensor([value(found[f"kl_z{d + 1}"]) for d in range(2)])
+    torch.testing.assert_close(got, want, rtol=0, atol=1e-6)  # float32
+    assert float((want - other).abs().max()) > 1e-3  # with the other contexts it would be another
 
 
 def test_a_point_has_a_gap_and_no_rate() -> None:

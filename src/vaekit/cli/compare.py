@@ -32,11 +32,16 @@ def parser() -> tuple[Parser, Callable[[argparse.Namespace], int]]:
         "compare", "Put the numbers and pictures of runs side by side; with --recipes train each recipe on DATA first.",
         examples=(
             "vaekit compare runs/digits-vae-1 runs/digits-iwae-1",
+            "vaekit compare digits --recipes vae --betas 0.1,0.5,1,2,4 --epochs 30",
             "vaekit compare digits --recipes pca,linear_autoencoder,autoencoder,vae --set latent_dim=2 --labels digit",
         ),
     )  # fmt: skip
     p.add_argument("names", metavar="RUN|DATA", nargs="+", help="Runs, or with --recipes the data to train on.")
     p.add_argument("--recipes", metavar="A,B", help="Names of recipes, or module:function, with commas between them.")
+    p.add_argument(
+        "--betas", metavar="A,B",
+        help="With --recipes: each recipe at each of these weights of the rate; the page shows the curve.",
+    )  # fmt: skip
     p.add_argument(
         "--set", metavar="K=V", type=key_value, action="append", help="An argument for every recipe that takes it."
     )
@@ -94,9 +99,14 @@ def trained(options: argparse.Namespace) -> tuple[list[str], list[Any], Path]:
             close = near_miss(name, RECIPES)
             meant = f"did you mean {close!r}? " if close else ""
             raise Mistake(f"unknown recipe {name!r}: {meant}Recipes are {', '.join(RECIPES)}.")
-    orders = [order(options, name) for name in names]
-    for order_ in orders:
-        order_.set = accepted(order_, dict(options.set or ()))
+    betas = numbers(options.betas) if options.betas else [None]
+    orders = [order(options, name) for name in names for _ in betas]
+    asked = [dict(options.set or ()) | ({} if beta is None else {"beta": beta}) for _ in names for beta in betas]
+    for order_, arguments in zip(orders, asked, strict=True):
+        order_.set = accepted(order_, arguments)
+    if options.betas and not all("beta" in dict(order_.set) for order_ in orders):
+        without = next(order_.recipe for order_ in orders if "beta" not in dict(order_.set))
+        raise Mistake(f"--betas: {without} takes no beta: leave it out, or give recipes such as vae,beta_vae.")
     taken = {name for order_ in orders for name, _ in order_.set}
     for name, _ in options.set or ():
         if name not in taken:
@@ -104,7 +114,9 @@ def trained(options: argparse.Namespace) -> tuple[list[str], list[Any], Path]:
     material = read_material(orders[0])
     plans = [find_recipe(order_, material.data) for order_ in orders]
     base = Path(options.out) if options.out else free_folder(f"compare-{material.data.name}")
-    folders = [base / name.partition(":")[2] if ":" in name else base / name for name in names]
+    titles = [name.partition(":")[2] if ":" in name else name for name in names]
+    ends = ["" if beta is None else f"-beta-{beta:g}" for beta in betas]
+    folders = [base / f"{title}{end}" for title in titles for end in ends]
     for folder in folders:
         if folder.is_dir() and any(folder.iterdir()) and not options.overwrite:
             raise Mistake(f"{folder} exists already: add --overwrite to delete it, or give another --out.")
@@ -115,6 +127,17 @@ def trained(options: argparse.Namespace) -> tuple[list[str], list[Any], Path]:
             order_.epochs = order_.steps = None
         runs.append(fit(order_, material, plan))
     return [folder.name for folder in folders], runs, base / "compare.html"
+
+
+def numbers(text: str) -> list[float | None]:
+    """Numbers with commas between them."""
+    try:
+        found: list[float | None] = [float(part) for part in text.split(",") if part.strip()]
+    except ValueError:
+        found = []
+    if not found or len(set(found)) != len(found):
+        raise Mistake(f"got --betas {text} and wanted different numbers, such as 0.5,1,2.")
+    return found
 
 
 def order(options: argparse.Namespace, recipe: str) -> argparse.Namespace:

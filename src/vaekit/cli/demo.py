@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any
 
 import vaekit as vk
+from vaekit.cli.options import add_imports
 from vaekit.cli.parser import Parser
-from vaekit.cli.runs import browse, show
+from vaekit.cli.runs import browse, import_all, show
 from vaekit.messages import Mistake
 
 EPOCHS, LATENTS, HIDDEN = 100, 8, (256, 128)
@@ -28,11 +29,13 @@ def parser() -> tuple[Parser, Callable[[argparse.Namespace], int]]:
     p.add_argument("--out", metavar="DIR", default="runs/demo", help="The run's folder (runs/demo).")
     p.add_argument("--overwrite", action="store_true", help="Delete the run that is in --out.")
     p.add_argument("--open", action="store_true", help="Show the report in the browser.")
+    add_imports(p)
     return p, demo
 
 
 def demo(options: argparse.Namespace) -> int:
     """Train, measure, write."""
+    import_all(options.imports)
     folder = Path(options.out)
     if folder.is_dir() and any(folder.iterdir()) and not options.overwrite:
         raise Mistake(

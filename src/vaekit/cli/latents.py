@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["read_latents", "walk"]
 
+import importlib
 import re
 from pathlib import Path
 from typing import Any
@@ -45,16 +46,15 @@ def _read(name: str, run: Any) -> tuple[Any, Any]:
         return z, None
     if suffix != ".csv":
         raise Mistake(f"{path} has the suffix {suffix!r}: give .npy or .csv.")
-    import pandas as pd
-
-    try:
-        frame = pd.read_csv(path)
-    except (ValueError, UnicodeDecodeError) as error:
-        raise Mistake(f"{path} cannot be read as a table ({error}).") from error
+    read_csv = importlib.import_module("vaekit.data.csvfile").read_csv
+    frame = read_csv(path)
+    first = frame.columns[0]
+    if not LATENT.fullmatch(first):  # ids, as they are written
+        frame = read_csv(path, text=[first]).set_index(first)
+        frame.index.name = None if first == "Unnamed: 0" else first
     columns = [c for c in frame.columns if LATENT.fullmatch(str(c))]
     if not columns:
         raise Mistake(f"{path} has the columns {', '.join(map(str, frame.columns[:8]))} and wanted z1, z2, ...")
-    frame = frame.sort_index() if len(columns) == len(frame.columns) else frame.set_index(frame.columns[0])
     z = frame[columns]
     return (z if run.record["data"]["columns"] is not None else z.to_numpy()), frame.index
 

@@ -5,12 +5,14 @@ from __future__ import annotations
 __all__ = ["PARSERS"]
 
 import argparse
-from collections.abc import Callable, Sequence
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Sequence
 
 import vaekit as vk
 from vaekit.cli.options import add_imports
 from vaekit.cli.parser import Parser
-from vaekit.cli.runs import load
+from vaekit.cli.runs import import_all, load
 from vaekit.recipes import RECIPES
 from vaekit.references import PAPERS
 
@@ -19,16 +21,44 @@ Made = tuple[Parser, Callable[[argparse.Namespace], int]]
 
 def recipes_parser() -> Made:
     """The options of `recipes`."""
-    p = Parser("recipes", "List the recipes: name, paper, and what it is.", examples=("vaekit recipes",))
+    p = Parser(
+        "recipes",
+        "List the recipes: name, paper, and what it is; with --import also those of your own modules.",
+        examples=("vaekit recipes", "vaekit recipes --import my_models"),
+    )
     p.add_argument("--markdown", action="store_true", help="As a table in Markdown, with links to the papers.")
+    add_imports(p)
     return p, recipes
 
 
 def recipes(options: argparse.Namespace) -> int:
     """Print the table."""
-    rows = [("recipe", "paper", "what it is"), *((n, paper(f), line) for n, (f, line) in RECIPES.items())]
-    print(markdown() if options.markdown else aligned(rows))
+    import_all(options.imports)
+    if options.markdown:
+        print(markdown())
+    else:
+        known = [(name, paper(file), line) for name, (file, line) in RECIPES.items()]
+        print(aligned([("recipe", "paper", "what it is"), *known, *own_recipes(options.imports or ())]))
     return 0
+
+
+def own_recipes(modules: Iterable[str]) -> list[tuple[str, str, str]]:
+    """The recipes among the functions that the user's modules define, each as `--recipe` takes it."""
+    rows = []
+    for module in modules:
+        for name, function in inspect.getmembers(sys.modules[module], inspect.isfunction):
+            if function.__module__ == module and not name.startswith("_") and _gives_recipe(function):
+                line = (inspect.getdoc(function) or "").partition("\n")[0]
+                rows.append((f"{module}:{name}", "-", line))
+    return rows
+
+
+def _gives_recipe(function: Callable[..., object]) -> bool:
+    """Whether a function says that it returns a Recipe or, where it says nothing, takes the shape of the data."""
+    returned = inspect.get_annotations(function).get("return")
+    if returned is None:
+        return "shape" in inspect.signature(function).parameters
+    return str(getattr(returned, "__name__", returned)).split(".")[-1] == "Recipe"
 
 
 def markdown() -> str:
@@ -56,11 +86,13 @@ def datasets_parser() -> Made:
     p = Parser(
         "datasets", "List the built-in data sets, their licences, and where they are.", examples=("vaekit datasets",)
     )
+    add_imports(p)
     return p, datasets
 
 
 def datasets(options: argparse.Namespace) -> int:
     """Print the table."""
+    import_all(options.imports)
     rows = [("data set", "items", "shape", "labels", "here", "licence", "source")]
     for row in vk.data.datasets():
         shape, here = "x".join(map(str, row["shape"])), "yes" if row["available"] else "no"

@@ -113,15 +113,14 @@ def paired(titles: Sequence[str], runs: Sequence[Any]) -> dict[str, Any]:
 
 
 def paired_text(found: Mapping[str, Any]) -> list[str]:
-    """The paired differences in sentences."""
+    """The paired differences in a sentence; none where there are none."""
     if not found:
         return []
     items = next(iter(found.values())).items
-    said = [f"Paired, on the same {items:,} items with the same noise (K = {DRAWS}), NLL above the lowest in nats:"]
-    for name, number in sorted(found.items(), key=lambda pair: pair[1].value):
-        error = "" if number.se is None else f" ± {number.se:.2f}"
-        said.append(f"  {name}: {number.value:.2f}{error}{' (the lowest)' if number.se is None else ''}")
-    return said
+    ordered = sorted(found.items(), key=lambda pair: pair[1].value)
+    said = [f"{name} {'is the lowest' if n.se is None else f'{n.value:.2f} ± {n.se:.2f}'}" for name, n in ordered]
+    return [f"Paired, on the same {items:,} items with the same noise (K = {DRAWS}), NLL in nats above the lowest: "
+            f"{'; '.join(said)}."]  # fmt: skip
 
 
 def text(rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:
@@ -145,12 +144,63 @@ def page(titles: Sequence[str], runs: Sequence[Any], rows: Sequence[Sequence[str
         f"<p>{UNITS}</p>{said}"
     )
     sections = [html.section("numbers", "Numbers", numbers)]
+    plane = _plane(titles, runs)
+    if plane is not None:
+        words = (
+            "Rate and distortion of each run in nats; on a dotted line the ELBO is the same, higher towards the left."
+        )
+        shown = _image(html, plane, words)
+        sections.append(html.section("plane", "Rate and distortion", f'<div class="panels">{shown}</div>'))
     for name, heading in FIGURES.items():
         shown = "".join(_figure(html, title, run, name) for title, run in zip(titles, runs, strict=True))
         sections.append(html.section(name, heading, f'<div class="panels">{shown}</div>'))
     title = " and ".join(dict.fromkeys(run.record["data"]["name"] for run in runs))
     return str(
         html.document(f"Comparison on {title}", f"<h1>Comparison on {html.escape(title)}</h1>{''.join(sections)}")
+    )
+
+
+def _plane(titles: Sequence[str], runs: Sequence[Any]) -> Any:
+    """Rate against distortion; None where fewer than two runs under one likelihood have both."""
+    from matplotlib.figure import Figure
+
+    points = [
+        (title, run.metrics["rate"], run.metrics["distortion"])
+        for title, run in zip(titles, runs, strict=True)
+        if run.metrics.get("rate") is not None
+    ]
+    if len(points) < 2 or len({run.record["likelihood"] for run in runs if run.metrics.get("rate") is not None}) > 1:
+        return None
+    points.sort(key=lambda point: point[1])
+    rates, distortions = np.array([p[1] for p in points]), np.array([p[2] for p in points])
+    figure = Figure(figsize=(6.4, 4.2), layout="constrained")
+    ax = figure.subplots()
+    low, high = rates.min(), rates.max()
+    pad = 0.12 * max(high - low, 1e-9)
+    across = np.array([low - pad, high + 2 * pad])
+    for total in np.unique(np.round(rates + distortions, 6)):
+        ax.plot(across, total - across, ":", color="0.8", linewidth=0.8, zorder=0)
+    ax.plot(rates, distortions, "o-", color="#1f5fa8", linewidth=1)
+    for title, rate, distortion in points:
+        ax.annotate(title, (rate, distortion), xytext=(6, 5), textcoords="offset points", fontsize=8)
+    ax.set_xlim(*across)
+    ax.set_ylim(
+        distortions.min() - 0.1 * np.ptp(distortions) - 1e-9, distortions.max() + 0.15 * np.ptp(distortions) + 1e-9
+    )
+    ax.set_xlabel("rate, KL(q(z|x) || p(z)), nats")
+    ax.set_ylabel("distortion, -log p(x|z), nats")
+    return figure
+
+
+def _image(html: Any, figure: Any, caption: str) -> str:
+    """A matplotlib figure with its caption, as part of the page."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
+    code = base64.b64encode(stream.getvalue()).decode()
+    return (
+        f'<figure style="flex:1 1 15rem;max-width:40rem"><img alt="{html.escape(caption)}" '
+        f'style="width:100%;height:auto" src="data:image/png;base64,{code}">'
+        f"<figcaption>{html.escape(caption)}</figcaption></figure>"
     )
 
 
@@ -161,11 +211,4 @@ def _figure(html: Any, title: str, run: Any, name: str) -> str:
         figure = getattr(run.plot, name)()
     except Mistake as error:
         return f"<figure><figcaption>{html.escape(caption)}: {html.escape(error)}</figcaption></figure>"
-    stream = io.BytesIO()
-    figure.savefig(stream, format="png", dpi=DPI, facecolor="white", metadata={"Software": None})
-    code = base64.b64encode(stream.getvalue()).decode()
-    alt = html.escape(f"{FIGURES[name]} of {caption}")
-    return (
-        f'<figure style="flex:1 1 15rem;max-width:30rem"><img alt="{alt}" style="width:100%;height:auto" '
-        f'src="data:image/png;base64,{code}"><figcaption>{html.escape(caption)}</figcaption></figure>'
-    )
+    return _image(html, figure, caption)

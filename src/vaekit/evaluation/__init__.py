@@ -1,17 +1,22 @@
-"""Evaluation: numbers with their units and errors."""
+"""Evaluation: numbers with their units, errors and protocols."""
 
 from __future__ import annotations
 
 __all__ = [
     "Number",
+    "annealed_log_likelihoods",
+    "bdmc",
     "bound_numbers",
     "flat",
+    "hamiltonian_log_likelihoods",
     "log_likelihoods",
     "nll_numbers",
     "paired_differences",
     "shared_log_likelihoods",
 ]
 
+from vaekit.evaluation.annealed import annealed_log_likelihoods, bdmc
+from vaekit.evaluation.hmc import hamiltonian_log_likelihoods
 from vaekit.evaluation.likelihood import bound_numbers, log_likelihoods, nll_numbers
 from vaekit.evaluation.number import Number, flat
 from vaekit.evaluation.paired import paired_differences

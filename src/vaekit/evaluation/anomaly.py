@@ -63,6 +63,11 @@ def reconstruction_probability(
 
     Args:
         model, x, y, samples, seed: as for `negative_elbo`; a Point posterior has one z for each item.
+
+    Example:
+        >>> from vaekit.recipes import autoencoder
+        >>> reconstruction_probability(autoencoder(shape=(4,), latent_dim=2).model.eval(), torch.randn(6, 4)).shape
+        torch.Size([6])
     """
     return _over_pieces(model, x, y, samples, seed, lambda t: -t.log_px.double().mean(0))
 
@@ -82,6 +87,13 @@ def typicality(
 
     Raises:
         Mistake: for a Point posterior, and a reference that is no finite number.
+
+    Example:
+        >>> from vaekit.recipes import vae
+        >>> model, x = vae(shape=(4,), latent_dim=2).model.eval(), torch.randn(6, 4)
+        >>> nll = -shared_log_likelihoods(model, x, 64)
+        >>> bool(typicality(model, x, reference=float(nll[0]))[0] < 1e-6)
+        True
     """
     _require_density(model, "NLL")
     if not math.isfinite(reference):
@@ -101,6 +113,12 @@ def waic(models: Sequence[Model], x: Tensor, y: Context = None, *, samples: int 
 
     Raises:
         Mistake: for fewer than two models, and for a Point posterior.
+
+    Example:
+        >>> from vaekit.recipes import vae
+        >>> models = [vae(shape=(4,), latent_dim=2).model.eval() for _ in range(3)]
+        >>> waic(models, torch.randn(6, 4)).shape
+        torch.Size([6])
     """
     if len(models) < 2:
         raise Mistake(f"got {len(models)} model(s) and wanted an ensemble of two or more: train with several seeds.")
@@ -128,6 +146,12 @@ def likelihood_regret(
 
     Raises:
         Mistake: for another posterior.
+
+    Example:
+        >>> from vaekit.recipes import vae
+        >>> model, x = vae(shape=(4,), latent_dim=2).model.eval(), torch.randn(6, 4)
+        >>> bool((likelihood_regret(model, x, steps=5) >= 0).all())
+        True
     """
     _require_density(model, "ELBO")
     if isinstance(model, HierarchicalVAE):

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from vaekit.evaluation.mutual_information import Codes, Levels, aligned, binned
+from vaekit.evaluation.mutual_information import Codes, Levels, aligned, as_array, binned
 from vaekit.evaluation.number import Number
 from vaekit.evaluation.probes import logistic
 from vaekit.evaluation.ranking import auroc
@@ -34,7 +34,9 @@ def sap(codes: Any, factors: Any, *, ordered: Collection[int] = (), seed: int = 
 
     By Kumar et al. 2018 (arXiv:1711.00848): a factor is predicted from one code by thresholds, one fewer than it has
     values, that minimise the balanced error, with the values in the order of their mean codes; an ordered factor by
-    a line. Thresholds are fitted on one half of the items and tested on the other, both ways round.
+    a line. Thresholds are fitted on one half of the items and tested on the other, both ways round. A balanced
+    accuracy that is not above chance by three standard errors counts as chance, since the largest of several that
+    are at chance is above it; `sap_uncorrected` is without this.
 
     Args:
         codes: (N, D) real numbers.
@@ -43,36 +45,34 @@ def sap(codes: Any, factors: Any, *, ordered: Collection[int] = (), seed: int = 
         seed: of the halves.
 
     Returns:
-        sap, and sap_of_maximum: divided by the most it can be, which is 1 - 1 / values for balanced accuracy.
+        sap, sap_uncorrected, and sap_of_maximum: sap divided by the most it can be, which is 1 for R^2 and
+        1 - 1 / values for balanced accuracy.
 
     Example:
         >>> factors = np.indices((4, 5, 10)).reshape(3, -1).T
         >>> round(sap(factors, factors, ordered=[0, 1, 2])["sap_of_maximum"].value, 6)
         1.0
     """
-    levels = np.asarray(factors)
-    varying = np.flatnonzero((levels != levels[:1]).any(0)) if levels.ndim == 2 else np.arange(0)
+    columns = as_array(factors)
     codes, factors = aligned(codes, factors)
+    straight = [k in ordered for k, column in enumerate(columns.T) if (column != column[0]).any()]
     halves = np.array_split(np.random.default_rng(seed).permutation(len(codes)), 2)
-    scores, most = np.zeros((codes.shape[1] + 1, factors.shape[1])), np.ones(factors.shape[1])  # the last row: no code
-    for k, (column, level) in enumerate(zip(varying, factors.T, strict=True)):
-        if int(column) in ordered:
-            scores[:-1, k] = _squared_correlations(codes, level)
-        else:
-            scores[-1, k] = 1 / (level.max() + 1)
-            most[k] = 1 - scores[-1, k]
-            scores[:-1, k] = [_two_fold(code, level, halves) for code in codes.T]
-    best = np.sort(scores, 0)
-    gap = float((best[-1] - best[-2]).mean())
-    lines = sum(int(column) in ordered for column in varying)
+    plain, corrected, most = [], [], 0.0
+    for level, line in zip(factors.T, straight, strict=True):
+        least = 0.0 if line else 1 / (level.max() + 1)
+        score, error = _squared_correlations(codes, level) if line else _two_fold(codes, level, halves)  # (D,) each
+        plain.append(_gap(score, least))
+        corrected.append(_gap(np.where(score > least + 3 * error, score, least), least))
+        most += (1 - least) / len(straight)
     how = (
-        f"gap of the two best codes, {len(varying) - lines} factors by balanced accuracy of thresholds in two folds "
-        f"and {lines} by R^2"
+        f"gap of the two best codes, {straight.count(False)} factors by balanced accuracy of thresholds in two folds "
+        f"and {straight.count(True)} by R^2"
     )
-    share = gap / float(most.mean())
+    gap, n = float(np.mean(corrected)), len(codes)
     return {
-        "sap": Number(gap, "share", how, items=len(codes)),
-        "sap_of_maximum": Number(share, "share", f"{how}, over the largest possible", items=len(codes)),
+        "sap": Number(gap, "share", f"{how}, what is within 3 errors of chance counted as chance", items=n),
+        "sap_uncorrected": Number(float(np.mean(plain)), "share", how, items=n),
+        "sap_of_maximum": Number(gap / most, "share", f"{how}, as sap, over the largest possible", items=n),
     }
 
 
@@ -265,19 +265,28 @@ def _concentration(share: Codes) -> Codes:
     return np.clip(1 - entropy / np.log(len(share)), 0.0, 1.0)  # but for rounding
 
 
-def _two_fold(code: Codes, level: Levels, halves: list[NDArray[np.int64]]) -> float:
-    """The balanced accuracy of `cuts` on the half that they were not fitted on, the mean of both ways."""
-    found = []
+def _gap(score: Codes, least: float) -> float:
+    """The best less the second best; no second code is one at chance."""
+    first, second = np.sort(np.append(score, least))[:-3:-1]
+    return float(first - second)
+
+
+def _two_fold(codes: Codes, level: Levels, halves: list[NDArray[np.int64]]) -> Codes:
+    """The balanced accuracy of `cuts` on the half that they were not fitted on, and its standard error, (2, D)."""
+    hits = np.zeros((codes.shape[1], level.max() + 1))
     for train, test in (halves, halves[::-1]):
         seen, classes = np.unique(level[train], return_inverse=True)
-        places, order = cuts(code[train], classes)
-        right = seen[order[np.searchsorted(places, code[test])]] == level[test]
-        counts = np.bincount(level[test])
-        found.append((np.bincount(level[test], right)[counts > 0] / counts[counts > 0]).mean())
-    return float(np.mean(found))
+        for i, code in enumerate(codes.T):
+            places, order = cuts(code[train], classes)
+            right = seen[order[np.searchsorted(places, code[test])]] == level[test]
+            hits[i] += np.bincount(level[test], right, minlength=hits.shape[1])
+    counts = np.bincount(level)
+    recall = hits / counts  # (D, V)
+    return np.stack([recall.mean(1), np.sqrt((recall * (1 - recall) / counts).sum(1)) / len(counts)])
 
 
 def _squared_correlations(codes: Codes, level: Levels) -> Codes:
+    """R^2 of each code, for which no error is needed, (2, D)."""
     a, b = codes - codes.mean(0), level - level.mean()
     spread = (a**2).sum(0) * (b**2).sum()
-    return np.where(spread > 0, (a * b[:, None]).sum(0) ** 2 / np.where(spread > 0, spread, 1.0), 0.0)
+    return np.stack([(a * b[:, None]).sum(0) ** 2 / np.where(spread > 0, spread, 1.0), 0 * spread])

@@ -94,14 +94,24 @@ def geodesics(decode: Decoder, start: Tensor, end: Tensor, *, steps: int = 16, i
 
 
 def straight_path(start: Tensor, end: Tensor, steps: int) -> Tensor:
-    """The straight lines from start (P, D) to end, (steps + 1, P, D)."""
+    """The straight lines from start (P, D) to end, (steps + 1, P, D).
+
+    Example:
+        >>> straight_path(torch.zeros(1, 1), torch.ones(1, 1), 4).flatten()
+        tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
     t = torch.linspace(0, 1, steps + 1, dtype=start.dtype, device=start.device)[:, None, None]
     return torch.lerp(start, end, t)
 
 
 @torch.no_grad()
 def step_lengths(decode: Decoder, path: Tensor) -> Tensor:
-    """How far the decoded means move at each step of a path (T + 1, P, D): (T, P)."""
+    """How far the decoded means move at each step of a path (T + 1, P, D): (T, P).
+
+    Example:
+        >>> step_lengths(torch.square, straight_path(torch.zeros(1, 1), torch.ones(1, 1), 2)).flatten()
+        tensor([0.2500, 0.7500])
+    """
     decoded = decode(path).flatten(2)
     return torch.linalg.vector_norm(decoded[1:] - decoded[:-1], dim=-1)
 
@@ -121,6 +131,16 @@ def smoothness_numbers(model: Model, x: Tensor, y: Context = None, *, seed: int 
         detour: a straight line's decoded length by the distance between its decoded ends, 1 at best;
         largest_step: the share of its decoded length that the largest of its T steps has, 1/T at best;
         geodesic_ratio: its decoded length by the shortest curve's, 1 where the space is flat.
+
+    Raises:
+        Mistake: for latents that are bits, and fewer than 20 items.
+
+    Example:
+        >>> from vaekit.recipes import linear_autoencoder
+        >>> model, x = linear_autoencoder(shape=(4,), latent_dim=2).model.eval(), torch.randn(50, 4)
+        >>> found = smoothness_numbers(model, x)
+        >>> round(found["detour"].value, 4), round(found["geodesic_ratio"].value, 4)  # a linear model is flat
+        (1.0, 1.0)
     """
     pairs = real_levels(model, x, y)
     generator = torch.Generator().manual_seed(seed)
@@ -131,6 +151,7 @@ def smoothness_numbers(model: Model, x: Tensor, y: Context = None, *, seed: int 
 
 
 def real_levels(model: Model, x: Tensor, y: Context) -> list[tuple[Any, Any]]:
+    """`top_level`, where there are enough items and the latents are no bits."""
     if len(x) < FEWEST:
         raise Mistake(f"got {len(x)} items, too few to say how regular the latents are: give {FEWEST} or more.")
     pairs = top_level(model, x, y)

@@ -7,7 +7,17 @@ Isolating Sources of Disentanglement in Variational Autoencoders (Chen et al. 20
 
 from __future__ import annotations
 
-__all__ = ["aligned", "binned", "entropies", "informations", "mig", "modularity", "total_correlation", "udr"]
+__all__ = [
+    "aligned",
+    "as_array",
+    "binned",
+    "entropies",
+    "informations",
+    "mig",
+    "modularity",
+    "total_correlation",
+    "udr",
+]
 
 from collections.abc import Sequence
 from typing import Any
@@ -159,7 +169,7 @@ def aligned(codes: Any, factors: Any) -> tuple[Codes, Levels]:
         >>> aligned([[0.5], [1.5]], [[7, 3], [9, 3]])[1].tolist()
         [[0], [1]]
     """
-    codes, factors = _codes(codes), _array(factors)
+    codes, factors = _codes(codes), as_array(factors)
     if factors.ndim != 2 or len(factors) != len(codes):
         raise Mistake(
             f"got codes of shape {codes.shape} and factors of shape {factors.shape} and wanted (N, D) and (N, F): "
@@ -234,12 +244,13 @@ def _of(factors: Levels) -> str:
     return f"{factors.shape[1]} factors of {', '.join(map(str, factors.max(0) + 1))} values"
 
 
-def _array(values: Any) -> NDArray[Any]:
+def as_array(values: Any) -> NDArray[Any]:
+    """An array of an array, a tensor on any device, or lists."""
     return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
 
 
 def _codes(values: Any) -> Codes:
-    codes = _array(values).astype(np.float64)
+    codes = as_array(values).astype(np.float64)
     if codes.ndim != 2 or 0 in codes.shape:
         raise Mistake(f"got codes of shape {codes.shape} and wanted (N, D): give one row of numbers for each item.")
     if not np.isfinite(codes).all():

@@ -92,6 +92,12 @@ def completeness_numbers(
     Returns:
         complete_share: of draws from the model's prior, as `model.sample` takes them (N(0, I) for an autoencoder);
         complete_share_fitted: of draws from a Gaussian fitted to the latents of x. None where items have gaps.
+
+    Example:
+        >>> from vaekit.recipes import vae
+        >>> model, x = vae(shape=(4,), latent_dim=2).model.eval(), torch.randn(50, 4)
+        >>> 0 <= completeness_numbers(model, x)["complete_share"].value <= 1
+        True
     """
     pairs = real_levels(model, x, y)
     generator = torch.Generator().manual_seed(seed)
@@ -151,6 +157,12 @@ def hole_numbers(model: Any, x: Tensor, y: Context = None, *, seed: int = 0) -> 
     Returns:
         coverage: of the model's prior (N(0, I) for an autoencoder); coverage_fitted: of a Gaussian fitted to the
         latents of x.
+
+    Example:
+        >>> from vaekit.recipes import vae
+        >>> model, x = vae(shape=(4,), latent_dim=2).model.eval(), torch.randn(50, 4)
+        >>> 0 <= hole_numbers(model, x)["coverage"].value <= 1
+        True
     """
     pairs = real_levels(model, x, y)
     each = math.ceil(DRAWS / len(x))

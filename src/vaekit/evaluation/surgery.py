@@ -122,6 +122,12 @@ def gap_numbers(
 
     Returns:
         mmd2, mmd_p, energy_distance, energy_p; a p of 1 / (permutations + 1) is the least there can be.
+
+    Example:
+        >>> from vaekit.recipes import autoencoder
+        >>> model, x = autoencoder(shape=(4,), latent_dim=2).model.eval(), torch.randn(50, 4)
+        >>> sorted(gap_numbers(model, x))
+        ['energy_distance', 'energy_p', 'mmd2', 'mmd_p']
     """
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(x), generator=generator)[:limit].to(x.device)
@@ -168,7 +174,12 @@ def rows_of(y: Mapping[str, Tensor] | None, rows: Any) -> dict[str, Tensor] | No
 
 
 def mean_number(values: Tensor, unit: str, how: str) -> Number:
-    """The mean of (N,) values and its standard error over them."""
+    """The mean of (N,) values and its standard error over them.
+
+    Example:
+        >>> print(mean_number(torch.tensor([1.0, 3.0]), "nats", "two items"))
+        2 +- 1 nats (two items; 2 items)
+    """
     error = float(values.std() / math.sqrt(len(values))) if len(values) > 1 else None
     return Number(float(values.mean()), unit, how, se=error, items=len(values))
 
