@@ -48,3 +48,25 @@ def test_a_rate_distortion_curve(vaekit: Callable[..., Any], refused: Callable[.
     pairs = found["paired_nll"]
     assert sorted(pairs) == made and min(value for value, _ in pairs.values()) == 0
     assert pairs["vae-beta-2"][0] == pairs["beta_vae-beta-2"][0]
+
+
+def test_scores_rank_what_is_strange(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path) -> None:
+    import numpy as np
+    import pandas as pd
+    from sklearn.metrics import average_precision_score, roc_auc_score
+
+    random = np.random.default_rng(3)
+    x = (random.random((90, 6, 6)) * 16).astype(np.float32)
+    x[60:] = x[60:] * 0.2 + 20  # brighter than anything that was seen
+    kinds = np.array(["plain"] * 60 + ["bright"] * 30)
+    np.savez("mixed.npz", x=x, y=kinds)
+    small = ("--set", "hidden=[16]", "--set", "latent_dim=2", "--epochs", "2", "--out", "run")
+    assert vaekit("train", home / "images.npy", *small).code == 0
+    done = vaekit("score", "run", "mixed.npz", "--strange", "bright", "--out", "scores.csv")
+    assert done.code == 0, done.err
+    nll = pd.read_csv("scores.csv")["nll"]
+    assert f"AUROC {roc_auc_score(kinds == 'bright', nll):.3f}, 95 %" in done.out
+    assert f"AUPRC {average_precision_score(kinds == 'bright', nll):.3f}, 95 %" in done.out
+    said = refused("score", "run", "mixed.npz", "--strange", "brigth", "--out", "other.csv")
+    assert "none of the items" in said and "bright, plain" in said
+    assert "has no labels" in refused("score", "run", home / "images.npy", "--strange", "1", "--out", "other.csv")
