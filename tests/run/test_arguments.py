@@ -52,6 +52,17 @@ def test_a_score_is_the_rows_own(name: str) -> None:
     assert np.std(whole) > 0.01
 
 
+@pytest.mark.parametrize("kind", ["grey", "bytes"])
+def test_what_a_row_of_grey_data_gives_is_its_own(kind: str) -> None:
+    grey = np.random.default_rng(1).random((60, 4, 4)).astype(np.float32)
+    data = (grey * 255).astype(np.uint8) if kind == "bytes" else grey
+    trained = vk.fit(recipe(data, likelihood=vk.likelihoods.Bernoulli()), data, binarize="dynamic", **QUICK)
+    few = np.array([59, 7, 7, 0])
+    for of in (trained.encode, trained.reconstruct, lambda x: trained.encode(x, what="moments")):
+        np.testing.assert_allclose(of(data[few]), of(data)[few], rtol=1e-5, atol=1e-6)  # sums in another order
+    assert np.array_equal(trained.encode(), trained.encode(data))
+
+
 CALLS: list[tuple[Callable[[vk.Run], Any], str]] = [
     (lambda run: run.decode(np.zeros((2, 3))), r"got latents of shape \(2, 3\) and wanted \(items, latents\), of 2"),
     (lambda run: run.decode(np.array([["a", "b"]])), "got latents that are no numbers"),

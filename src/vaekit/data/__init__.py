@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 __all__ = [
+    "Bars",
     "Context",
     "Dataset",
+    "FactorData",
+    "Scenes",
+    "Sprites",
     "check",
     "datasets",
     "frame_like",
@@ -19,7 +23,10 @@ __all__ = [
 from vaekit.data.builtin import datasets
 from vaekit.data.context import Context
 from vaekit.data.dataset import Dataset, check, frame_like, restore
+from vaekit.data.factors import Bars, FactorData
 from vaekit.data.grid import image_grid
+from vaekit.data.scenes import Scenes
 from vaekit.data.sources import read
 from vaekit.data.splits import join, split
+from vaekit.data.sprites import Sprites
 from vaekit.data.write import write

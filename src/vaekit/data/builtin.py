@@ -1,4 +1,4 @@
-"""Data sets known by name: digits comes with scikit-learn, the others are read from files."""
+"""Data sets known by name: digits comes with scikit-learn, some are drawn, the others are read from files."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ import torch
 from vaekit.data.archives import headers, load, read_npz
 from vaekit.data.dataset import Dataset
 from vaekit.data.download import fetch_mnist
+from vaekit.data.factors import ITEMS, Bars
+from vaekit.data.scenes import Scenes
 from vaekit.data.splits import join
+from vaekit.data.sprites import Sprites
 from vaekit.messages import Mistake
 
 
@@ -31,6 +34,7 @@ class Builtin:
     arrays: str
 
 
+DRAWN_LICENCE = "Apache-2.0 (drawn by vaekit)"
 MNIST_LICENCE = "CC BY-SA 3.0 (as usually given)"
 BUILTINS = {
     "digits": Builtin(1797, (8, 8), "digit", "CC BY 4.0 (UCI)", (), ""),
@@ -67,18 +71,29 @@ BUILTINS = {
         (("cifar10.npz",), ("cifar10_train15k.npz", "cifar10_test.npz")),
         "x_train, y_train, x_test, y_test: uint8, (N, 32, 32, 3), and class_names",
     ),
+    "dsprites": Builtin(len(Sprites()), Sprites.shape, Sprites.label, DRAWN_LICENCE, (), ""),
+    "scenes": Builtin(len(Scenes()), Scenes.shape, Scenes.label, DRAWN_LICENCE, (), ""),
+    "bars": Builtin(ITEMS, (8, 8), None, DRAWN_LICENCE, (), ""),
 }
+DRAWN: dict[str, Sprites | Scenes | Bars] = {"dsprites": Sprites(), "scenes": Scenes(), "bars": Bars()}
+SOURCES = {"digits": "comes with scikit-learn"} | {
+    name: f"drawn here; {ITEMS:,} at random are read" for name in DRAWN
+}  # what is always there
 DOWNLOADS = {"mnist": fetch_mnist}
 
 
 def read_builtin(name: str) -> Dataset:
     """The data set of that name: from $VAEKIT_DATA, else the cache, else its publisher.
 
+    Of what is drawn, 20,000 items at random with seed 0; `Sprites().dataset(items, seed=...)` gives others.
+
     Raises:
         Mistake: where it is in none of these places; the message says which file to put where.
     """
     if name == "digits":
         return _digits()
+    if name in DRAWN:
+        return DRAWN[name].dataset()
     found = _find(name)
     if found is None and name in DOWNLOADS:
         target = cache() / BUILTINS[name].files[0][0]
@@ -107,8 +122,8 @@ def datasets() -> list[dict[str, Any]]:
     rows = []
     for name, known in BUILTINS.items():
         found = _find(name)
-        if name == "digits":
-            source = "comes with scikit-learn"
+        if name in SOURCES:
+            source = SOURCES[name]
         elif found:
             source = ", ".join(map(str, found))
         elif name in DOWNLOADS:
@@ -123,7 +138,7 @@ def datasets() -> list[dict[str, Any]]:
                 "labels": known.labels,
                 "licence": known.licence,
                 "source": source,
-                "available": name == "digits" or found is not None,
+                "available": name in SOURCES or found is not None,
             }
         )
     return rows

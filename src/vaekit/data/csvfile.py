@@ -40,6 +40,7 @@ def read_csv(path: Path, *, text: Iterable[str] = ()) -> pd.DataFrame:
         # without index_col=False pandas takes a surplus first column for the index and shifts the names
         how: dict[str, Any] = {"sep": separator, "encoding": encoding, "skipinitialspace": True, "index_col": False}
         frame = pd.read_csv(path, **how)
+        names = [name or f"Unnamed: {i}" for i, name in enumerate(names)]  # what pandas calls a nameless column
         if kept := [name for name in text if name in names]:  # read apart, since "NA" is a missing value elsewhere
             frame[kept] = pd.read_csv(path, **how, usecols=kept, dtype=str, keep_default_na=False)[kept]
         return frame

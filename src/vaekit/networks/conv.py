@@ -6,6 +6,7 @@ __all__ = ["ConvDecoder", "ConvEncoder", "halvings"]
 
 import math
 from collections.abc import Sequence
+from numbers import Integral
 
 from torch import Tensor, nn
 
@@ -24,6 +25,26 @@ def picture_shape(shape: Sequence[int]) -> tuple[int, int, int]:
         )
     channels, height, width = (1, *shape) if len(shape) == 2 else shape
     return channels, height, width
+
+
+def require_counts(name: str, given: object) -> list[int]:
+    """A list of whole numbers of 1 or more, one at least; what is none is refused."""
+    if _is_count(given):
+        raise Mistake(f"got {name}={given} and wanted a list of whole numbers: give {name}=[{given}].")
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given or not all(map(_is_count, given)):
+        raise Mistake(f"got {name}={given!r} and wanted a list of whole numbers, 1 or more each, such as [32, 64].")
+    return [int(count) for count in given]
+
+
+def require_count(name: str, given: object) -> int:
+    """A whole number of 1 or more; what is none is refused."""
+    if not _is_count(given):
+        raise Mistake(f"got {name}={given!r} and wanted a whole number, 1 or more.")
+    return int(given)  # type: ignore[call-overload]
+
+
+def _is_count(given: object) -> bool:
+    return isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 1
 
 
 def halvings(height: int, width: int, steps: int) -> list[tuple[int, int]]:
@@ -70,6 +91,7 @@ class ConvEncoder(Part):
         super().__init__()
         self.shape = tuple(shape)
         c, h, w = picture_shape(shape)
+        channels, width = require_counts("channels", channels), require_count("width", width)
         layers: list[nn.Module] = []
         last = c + context
         for out in channels:
@@ -118,6 +140,7 @@ class ConvDecoder(Part):
     ) -> None:
         super().__init__()
         _, h, w = picture_shape(shape)
+        channels = require_counts("channels", channels)
         self.sizes = halvings(h, w, len(channels))
         h, w = self.sizes[-1]
         self.start = nn.Sequential(nn.Linear(latent + context, channels[-1] * h * w), activation())

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from vaekit.networks.conv import halvings, picture_shape
+from vaekit.networks.conv import halvings, picture_shape, require_count, require_counts
 from vaekit.networks.fold import fold, join, with_context
 from vaekit.part import Part
 
@@ -62,6 +62,8 @@ class ResidualEncoder(Part):
         super().__init__()
         self.shape = tuple(shape)
         c, h, w = picture_shape(shape)
+        channels, width = require_counts("channels", channels), require_count("width", width)
+        require_count("blocks", blocks)
         last, layers = c + context, []
         for out in channels:
             layers += [nn.Conv2d(last, out, 3, stride=2, padding=1), *(ResidualBlock(out) for _ in range(blocks))]
@@ -104,6 +106,8 @@ class ResidualDecoder(Part):
     ) -> None:
         super().__init__()
         _, h, w = picture_shape(shape)
+        channels = require_counts("channels", channels)
+        require_count("blocks", blocks)
         self.sizes = halvings(h, w, len(channels))
         h, w = self.sizes[-1]
         self.start = nn.Linear(latent + context, channels[-1] * h * w)

@@ -9,6 +9,7 @@ __all__ = ["iwae"]
 
 import dataclasses
 
+from vaekit.networks.conv import require_count
 from vaekit.objectives import IWAE, Recipe
 from vaekit.recipes.declare import extends
 from vaekit.recipes.kingma2014 import vae
@@ -26,4 +27,5 @@ def iwae(*, samples: int = 8, **vae_arguments: object) -> Recipe:
         >>> iwae(shape=(4,), latent_dim=2, samples=5).objective.samples
         5
     """
+    require_count("samples", samples)
     return dataclasses.replace(vae(**vae_arguments), objective=IWAE(samples))

@@ -7,6 +7,7 @@ __all__ = ["compose", "latent_size"]
 import inspect
 import math
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
 import torch
@@ -32,9 +33,9 @@ def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
     """
     if latent_dim is None:
         return min(32, max(1, math.prod(shape) // 2))
-    if not isinstance(latent_dim, int) or latent_dim < 1:
+    if not isinstance(latent_dim, Integral) or isinstance(latent_dim, bool) or latent_dim < 1:
         raise Mistake(f"got latent_dim={latent_dim!r} and wanted a whole number, 1 or more.")
-    return latent_dim
+    return int(latent_dim)
 
 
 def default_likelihood(shape: Sequence[int]) -> Likelihood:
@@ -108,12 +109,12 @@ def compose(
             raise Mistake(f"got {name}={net!r:.60} and wanted a torch module: give an instance, such as MyNet().")
     pair = networks if networks is not None else Dense()
     family = posterior if posterior is not None else GaussianPosterior
-    linear = isinstance(pair, Dense) and not pair.hidden and encoder is None
-    if linear and latent_dim > math.prod(shape):
-        most = math.prod(shape)
-        raise Mistake(f"got latent_dim={latent_dim} and a linear model of {most} numbers an item takes {most} at most.")
+    own = encoder is not None
     encoder = encoder if encoder is not None else pair.encoder(shape, sum(widths))
     decoder = decoder if decoder is not None else pair.decoder(shape, latent_dim, sum(widths))
+    if isinstance(pair, Dense) and not pair.hidden and not own and latent_dim > math.prod(shape):
+        most = math.prod(shape)
+        raise Mistake(f"got latent_dim={latent_dim} and a linear model of {most} numbers an item takes {most} at most.")
     template = likelihood if likelihood is not None else default_likelihood(shape)
 
     def facts(net: nn.Module, given: Sequence[int]) -> dict[str, Any]:

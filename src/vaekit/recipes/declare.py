@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Callable, Sequence
 
 from vaekit.messages import ArgumentMistake, reject_unknown
+from vaekit.networks.conv import require_counts
 from vaekit.objectives import Recipe
 
 
@@ -47,6 +48,8 @@ def _wrap(function: Callable[..., Recipe], parameters: dict[str, inspect.Paramet
         missing = [n for n in required if n not in given]
         if missing:
             raise ArgumentMistake(f"recipe {name!r} needs {missing[0]}=: vk.recipe({name!r}, data) reads it off data.")
+        if "shape" in given:
+            require_counts("shape", given["shape"])
         return dataclasses.replace(function(**given), name=name, arguments=given, build=build)
 
     build.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]

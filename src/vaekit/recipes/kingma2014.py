@@ -85,4 +85,4 @@ def vae_conv(*, channels: Sequence[int] = (32, 64), width: int = 256, **vae_argu
         >>> model.sample(2).shape
         torch.Size([2, 3, 45, 32])
     """
-    return vae(networks=Convolutional(tuple(channels), width), **vae_arguments)
+    return vae(networks=Convolutional(channels, width), **vae_arguments)

@@ -42,9 +42,9 @@ def miwae(
         >>> bool(objective.loss(model, torch.tensor([[1.0, float("nan"), 0.0, 2.0]])).isfinite())
         True
     """
-    net = encoder if encoder is not None else Dense(tuple(hidden)).encoder(shape, _width(iwae_arguments))
+    net = encoder if encoder is not None else Dense(hidden).encoder(shape, _width(iwae_arguments))
     filled = ZeroFill(net, features=output_shape(net, shape, ()))
-    return iwae(shape=shape, samples=samples, hidden=tuple(hidden), encoder=filled, **iwae_arguments)
+    return iwae(shape=shape, samples=samples, hidden=hidden, encoder=filled, **iwae_arguments)
 
 
 def _width(arguments: dict[str, object]) -> int:

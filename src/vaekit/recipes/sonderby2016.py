@@ -12,6 +12,7 @@ from vaekit.likelihoods import Likelihood
 from vaekit.messages import Mistake
 from vaekit.models import HierarchicalVAE, TopDownBlock
 from vaekit.networks import MLP
+from vaekit.networks.conv import require_counts
 from vaekit.objectives import ELBO, Recipe, Schedule
 from vaekit.recipes.compose import default_likelihood
 from vaekit.recipes.declare import declare
@@ -44,7 +45,9 @@ def ladder_vae(
         >>> [tuple(z.shape) for z in model.trace(torch.zeros(5, 8, 8)).z]
         [(1, 5, 2), (1, 5, 4)]
     """
-    if len(latent_dims) != len(hidden) or not latent_dims:
+    require_counts("latent_dims", latent_dims)
+    require_counts("hidden", hidden)
+    if len(latent_dims) != len(hidden):
         raise Mistake(f"got {len(latent_dims)} latent_dims and {len(hidden)} hidden widths: give one each a level.")
     reads = tuple(context.widths) if context is not None else ()
     width = sum(context.widths.values()) if context is not None else 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_latents", "latent_names", "side_by_side"]
+__all__ = ["as_latents", "flat_latents", "latent_names"]
 
 from typing import Any
 
@@ -52,6 +52,8 @@ def latent_names(n: int) -> list[str]:
     return [f"z{i + 1}" for i in range(n)]
 
 
-def side_by_side(z: Any) -> Tensor:
-    """The levels of a hierarchy in one row."""
-    return torch.cat([part.flatten(1) for part in z], -1) if isinstance(z, tuple) else z.flatten(1)
+def flat_latents(q: Any, what: str) -> Tensor:
+    """The mean of a posterior, a draw, or "moments": mean and deviation; the levels of a hierarchy side by side."""
+    z = q.rsample() if what == "sample" else q.mean
+    flat = torch.cat([level.flatten(1) for level in z], -1) if isinstance(z, tuple) else z.flatten(1)
+    return torch.cat([flat, q.variance.sqrt()], -1) if what == "moments" else flat

@@ -1,22 +1,29 @@
-"""From what the user gave to batches: the dataset with its parts, and the loaders of a run."""
+"""From what the user gave to the dataset with its parts and the loaders of a run; and items back in the user's kind."""
 
 from __future__ import annotations
 
-__all__ = ["is_loader", "items_of", "loaders", "peek", "read_parts", "refuse", "refuse_torch", "repeatable"]
+__all__ = [
+    "batches_of", "is_loader", "items_of", "loaders", "peek", "read_alike", "read_parts", "refuse", "repeatable",
+    "value_like",
+]  # fmt: skip
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from vaekit.data import Dataset, check, join, read, split
+from vaekit.data import Dataset, check, join, read, restore, split
 from vaekit.measure import loader
 from vaekit.messages import ArgumentMistake, Mistake
 from vaekit.objectives import Recipe
+from vaekit.run.record import centred
 from vaekit.training import Augmentation, ForeignLoader, Loader, Settings, binarize_tensor
 from vaekit.training.loader import NO_BATCHES, loader_items
+
+READING = {".csv": ("id", "drop"), ".parquet": ("id", "drop"), ".npz": ("key", "layout"), ".npy": ("layout",)}
 
 
 def is_loader(data: Any) -> bool:
@@ -48,6 +55,13 @@ def refuse(**given: Any) -> None:
             raise Mistake(f"got {name}= with a DataLoader, whose batches are used as they are: leave it out.")
 
 
+def batches_of(loader: Any, *, conditional: bool) -> Iterator[tuple[torch.Tensor, Any]]:
+    """x and, for a conditional model, y of each batch of a DataLoader."""
+    for given in loader:
+        x, *more = given if isinstance(given, (tuple, list)) else (given,)
+        yield torch.as_tensor(x), more[0] if more and conditional else None
+
+
 def peek(data: Any) -> Dataset:
     """What a foreign loader's first batch tells."""
     given = next(iter(data), None)
@@ -67,7 +81,7 @@ def read_parts(
     check(dataset)
     held = {"valid": valid, "test": test}
     given = {name: v for name, v in held.items() if v is not None and not isinstance(v, (int, float))}
-    others = {name: read(value, condition=y if isinstance(y, (str, list)) else None) for name, value in given.items()}
+    others = {name: _read_held_out(value, labels, y, reading or {}, training) for name, value in given.items()}
     if others:
         dataset = join(dataset, **others)
     fractions = {name: v for name, v in held.items() if name not in given}
@@ -76,6 +90,74 @@ def read_parts(
     plain = all(isinstance(v, Dataset) for v in given.values()) and (by is None or isinstance(by, str))
     _require_learnable(dataset, parts["train"])
     return dataclasses.replace(dataset, parts=parts), arguments if plain else None
+
+
+def _read_held_out(value: Any, labels: Any, y: Any, reading: Mapping[str, Any], training: Any) -> Dataset:
+    """Data given as valid= or test=, read as the training data was."""
+    named = isinstance(value, (str, Path)) or _is_frame(value)  # what has columns to take labels from
+    return read(
+        value,
+        labels=labels if named and isinstance(labels, str) else None,
+        condition=y if isinstance(y, (str, list)) else None,
+        workers=training.get("workers"),
+        **_fitting(value, reading),
+    )
+
+
+def read_alike(data: Any, y: Any, known: Mapping[str, Any], shape: Sequence[int], **how: Any) -> Dataset:
+    """Other data, read as a run's own was: its recorded id, key and layout where the data have them.
+
+    Args:
+        data, y: as for `vk.fit`.
+        known: what the run's record says of its data.
+        shape: of one item.
+        how: arguments of `read` that win over the recorded ones.
+    """
+    refuse_torch(data)
+    named = isinstance(data, (str, Path))
+    table = _is_frame(data) or str(data).endswith((".csv", ".parquet"))
+    crop = None
+    if table and known.get("columns"):
+        how = {"columns": known["columns"], **how}
+    if named and Path(data).is_dir():
+        crop = known.get("crop")
+        how = {"size": known["read"].get("size") if crop else tuple(shape[-2:]), **how}
+    how["condition"] = y if y is not None else known.get("condition") if named or table else None
+    own = _fitting(data, known["read"]) if named or isinstance(data, np.ndarray) else {}  # a frame keeps its index
+    own.pop("drop", None)  # the columns say it
+    try:
+        found = read(data, **{**own, **how})
+    except Mistake:
+        if own.keys() <= how.keys():
+            raise
+        found = read(data, **how)  # other data may have no such column or array
+    return centred(found, crop)
+
+
+def value_like(x: torch.Tensor, like: Any, known: Mapping[str, Any]) -> Any:
+    """Items that a model made, (N, *X), in the kind of a run's data: a tensor or a frame where `like` is one."""
+    return restore(
+        Dataset(
+            name=known["name"], x=x, kind=known["kind"], layout=known["layout"],
+            columns=None if known["columns"] is None else tuple(known["columns"]),
+            index=like.index if _is_frame(like) else range(len(x)),
+            origin="torch" if isinstance(like, torch.Tensor) else known["origin"],
+        ),
+        x,
+    )  # fmt: skip
+
+
+def _is_frame(data: Any) -> bool:
+    return type(data).__name__ == "DataFrame"
+
+
+def _fitting(data: Any, how: Mapping[str, Any]) -> dict[str, Any]:
+    """Those of the arguments of `read` that say something about data of this kind."""
+    if isinstance(data, (str, Path)):
+        names = ("size",) if Path(data).is_dir() else READING.get(Path(data).suffix.lower(), ())
+    else:
+        names = READING[".csv"] if _is_frame(data) else ("layout",) if getattr(data, "ndim", 0) == 4 else ()
+    return {name: how[name] for name in names if how.get(name) is not None}
 
 
 def _require_learnable(dataset: Dataset, rows: np.ndarray) -> None:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 __all__ = ["Run"]
 
-from collections.abc import Iterator
+import dataclasses
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from vaekit.data import Dataset, frame_like, read, restore
-from vaekit.measure import measure, prepared, score_items
+from vaekit.data import Dataset, frame_like, restore
+from vaekit.measure import frozen_alike, measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.models.model import UserUnits
 from vaekit.report import Plots, Subject, render, table, write_report
 from vaekit.run.folder import claim
-from vaekit.run.latents import as_latents, latent_names, side_by_side
-from vaekit.run.material import is_loader, refuse_torch
-from vaekit.run.record import centred
+from vaekit.run.latents import as_latents, flat_latents, latent_names
+from vaekit.run.material import batches_of, is_loader, read_alike, value_like
 from vaekit.storage import save_model, write_json
 from vaekit.training.history import write_rows
 from vaekit.training.noise import forked
@@ -88,22 +86,13 @@ class Run:
         Args:
             data: as for `vk.fit`; the run's own where it is None.
             y: their context, for a conditional model.
-            how: further arguments of `vk.data.read`: key, layout, id.
+            how: further arguments of `vk.data.read`: key, layout, id; the recorded ones where nothing is given.
         """
         if isinstance(data, Dataset) and y is None:
             return data
         if data is None:
             return self._own()
-        refuse_torch(data)
-        known = self.record["data"]
-        frame = type(data).__name__ == "DataFrame" or str(data).endswith((".csv", ".parquet"))
-        more: dict[str, Any] = {"columns": known["columns"]} if known.get("columns") and frame else {}
-        if isinstance(data, (str, Path)) and Path(data).is_dir():
-            more["size"] = known["read"].get("size") if known.get("crop") else tuple(self.model.shape[-2:])
-        if isinstance(data, np.ndarray) and data.ndim == 4 and known["read"].get("layout") and "layout" not in how:
-            more["layout"] = known["read"]["layout"]
-        condition = y if y is not None else (known.get("condition") if isinstance(data, (str, Path)) or frame else None)
-        return centred(read(data, condition=condition, **more, **how), known.get("crop") if "size" in more else None)
+        return read_alike(data, y, self.record["data"], self.model.shape, **how)
 
     def _own(self) -> Dataset:
         if self.data is None:
@@ -115,14 +104,10 @@ class Run:
         return next(self.model.parameters()).device
 
     def _chunks(self, data: Any, y: Any = None) -> tuple[Dataset, Any]:
+        """The data and its batches, binarised so that what a row gives does not hang on the others."""
         dataset = self.read(data, y)
-        return dataset, prepared(self.model, dataset, self.record["binarization"], batch_size=CHUNK, device=self.device)
-
-    def _batches(self, loader: Any) -> Iterator[tuple[Tensor, Any]]:
-        """x and, for a conditional model, y of each batch of a DataLoader."""
-        for given in loader:
-            x, *more = given if isinstance(given, (tuple, list)) else (given,)
-            yield torch.as_tensor(x), more[0] if more and self.model.context is not None else None
+        alike = dataclasses.replace(dataset, x=frozen_alike(dataset.x, self.record["binarization"]))
+        return dataset, prepared(self.model, alike, None, batch_size=CHUNK, device=self.device)
 
     @torch.no_grad()
     def encode(self, data: Any = None, y: Any = None, *, what: str = "mean") -> Any:
@@ -139,17 +124,10 @@ class Run:
         if is_loader(data):
             if y is not None:
                 raise Mistake("got y= with a DataLoader, whose batches are used as they are: let it give (x, y).")
-            return torch.cat([self.encode(x, context, what=what) for x, context in self._batches(data)])
+            batches = batches_of(data, conditional=self.model.context is not None)
+            return torch.cat([self.encode(x, context, what=what) for x, context in batches])
         dataset, batches = self._chunks(data, y)
-        parts = []
-        for batch in batches:
-            q = self.model._posterior(batch.x, batch.y)
-            value = q.rsample() if what == "sample" else q.mean
-            flat = side_by_side(value)
-            if what == "moments":
-                flat = torch.cat([flat, q.variance.sqrt()], -1)
-            parts.append(flat.cpu())
-        z = torch.cat(parts)
+        z = torch.cat([flat_latents(self.model._posterior(batch.x, batch.y), what).cpu() for batch in batches])
         names = latent_names(z.shape[1] // (2 if what == "moments" else 1))
         return frame_like(dataset, z, [*names, *(f"{n}_sd" for n in names)] if what == "moments" else names)
 
@@ -164,24 +142,10 @@ class Run:
             some = None if context is None else {k: v[rows] for k, v in context.items()}
             px = self.model._likelihood(tensor[rows].to(like.dtype), some)
             parts.append(self._value(px, mean))
-        return self._restore(torch.cat(parts), z)
+        return value_like(torch.cat(parts), z, self.record["data"])
 
     def _value(self, px: Any, mean: bool | None) -> Tensor:
         return self.model._value(UserUnits(px, self.model.transform), mean).cpu()
-
-    def _restore(self, x: Tensor, like: Any = None) -> Any:
-        known = self.record["data"]
-        shape = Dataset(
-            name=known["name"], x=x[:0], kind=known["kind"], layout=known["layout"], index=range(len(x)),
-            columns=None if known["columns"] is None else tuple(known["columns"]),
-            origin="torch" if isinstance(like, Tensor) else known["origin"],
-        )  # fmt: skip
-        if type(like).__name__ == "DataFrame":
-            import pandas
-
-            if shape.columns is not None:
-                return pandas.DataFrame(x.numpy(), index=like.index, columns=list(shape.columns))
-        return restore(shape, x)
 
     @torch.no_grad()
     def reconstruct(self, data: Any = None, y: Any = None, *, mean: bool | None = None) -> Any:
@@ -203,11 +167,11 @@ class Run:
         else:
             with forked(seed, self.device):
                 x = self.model.sample(n, given, temperature=temperature, mean=mean)
-        return self._restore(x.cpu())
+        return value_like(x.cpu(), None, self.record["data"])
 
     def score(self, data: Any = None, y: Any = None, *, samples: int = 64) -> Any:
         """The NLL of each item in nats (high is strange), by K = samples draws, always with the same noise."""
-        dataset, _ = self._chunks(data, y)
+        dataset = self.read(data, y)
         nll = score_items(self.model, dataset, self.record["binarization"], samples=samples, device=self.device)
         found = frame_like(dataset, nll.unsqueeze(1), ["nll"])
         return found["nll"] if hasattr(found, "columns") else found[:, 0]
@@ -222,15 +186,8 @@ class Run:
             data: items; where nothing is given, the run's own `split` ("test", "valid" or "train").
         """
         dataset = self.part(split) if data is None else self.read(data, y)
-        numbers = measure(
-            self.model,
-            dataset,
-            self.record["binarization"],
-            samples=samples,
-            limit=limit,
-            seed=seed,
-            device=self.device,
-        )
+        how, device = self.record["binarization"], self.device
+        numbers = measure(self.model, dataset, how, samples=samples, limit=limit, seed=seed, device=device)
         return {"split": split if data is None else "given", **numbers}
 
     def part(self, split: str) -> Dataset:
