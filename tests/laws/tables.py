@@ -7,6 +7,7 @@ __all__ = [
     "LikelihoodRow", "RecipeRow", "numbers", "recipe_data",
 ]  # fmt: skip
 
+import copy
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -213,7 +214,8 @@ class RecipeRow:
 
     def make(self, seed: int = 0, **more: Any) -> Any:
         torch.manual_seed(seed)
-        return getattr(recipes, self.of or self.name)(shape=self.shape, **{**self.arguments, **more})
+        arguments = copy.deepcopy(dict(self.arguments))  # a part belongs to one model: a test may move it
+        return getattr(recipes, self.of or self.name)(shape=self.shape, **{**arguments, **more})
 
 
 _SMALL = {"latent_dim": 2, "hidden": [8]}

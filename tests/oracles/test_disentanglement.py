@@ -270,6 +270,7 @@ def test_all_in_one_call_with_chance_beside() -> None:
     found = scores.disentanglement_numbers(torch.from_numpy(perfect(factors)), torch.from_numpy(factors))
     assert value(found, "mig") == value(scores.mig(perfect(factors), factors), "mig")
     assert value(found, "factor_vae") == 1.0
+    assert {type(number.value) for number in found.values()} == {float}  # JSON takes no NumPy scalars
     chance = {name for name in found if name.endswith("_chance")}
     assert {name.removesuffix("_chance") for name in chance} == set(found) - chance - {"total_correlation"}
     number = found["factor_vae_chance"]
@@ -289,6 +290,7 @@ def test_a_factor_that_does_not_vary_is_left_out() -> None:
         (np.zeros(3), np.zeros((3, 1)), r"wanted \(N, D\)"),
         (np.full((3, 1), np.nan), np.arange(3)[:, None], "NaN"),
         (np.zeros((3, 1)), np.ones((3, 1)), "no factor varies"),
+        (np.zeros((3, 1)), np.array([[0.1], [0.2], [0.3]]), "no whole numbers"),
     ],
 )
 def test_mistakes(codes: Array, factors: Array, message: str) -> None:

@@ -10,8 +10,6 @@ import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 import vaekit as vk
 from vaekit.cli.lists import aligned
 from vaekit.messages import Mistake
@@ -49,6 +47,8 @@ def row(title: str, run: Any) -> tuple[str, ...]:
 
 def error(run: Any) -> float | None:
     """The root mean square error of reconstruction, in the data's units, on the items of the run's own numbers."""
+    import numpy as np
+
     if run.data is None or run.metrics.get("split") is None:
         return None
     part = run.part(run.metrics["split"])
@@ -93,6 +93,7 @@ def paired(titles: Sequence[str], runs: Sequence[Any]) -> dict[str, Any]:
 
     Empty where fewer than two runs have a density, or where they were not measured on the same items.
     """
+    import numpy as np
     import torch
 
     names = {id(run): title for title, run in zip(titles, runs, strict=True)}
@@ -162,6 +163,7 @@ def page(titles: Sequence[str], runs: Sequence[Any], rows: Sequence[Sequence[str
 
 def _plane(titles: Sequence[str], runs: Sequence[Any]) -> Any:
     """Rate against distortion; None where fewer than two runs under one likelihood have both."""
+    import numpy as np
     from matplotlib.figure import Figure
 
     points = [

@@ -52,8 +52,9 @@ def disentanglement_numbers(codes: Any, factors: Any, *, seed: int = 0) -> dict[
         seed: of all draws.
 
     Returns:
-        mig, sap, sap_of_maximum, dci_disentanglement, dci_completeness, dci_informativeness, modularity,
-        explicitness, irs, factor_vae, beta_vae, each with a companion named ..._chance, and total_correlation.
+        mig; sap, sap_uncorrected, sap_of_maximum; dci_disentanglement, dci_completeness, both also uncorrected, and
+        dci_informativeness; modularity, explicitness, irs, factor_vae, beta_vae; each with a companion named
+        ..._chance; and total_correlation.
 
     Example:
         >>> factors = np.indices((3, 4, 50)).reshape(3, -1).T[:, :2]

@@ -59,7 +59,7 @@ def sap(codes: Any, factors: Any, *, ordered: Collection[int] = (), seed: int = 
     halves = np.array_split(np.random.default_rng(seed).permutation(len(codes)), 2)
     plain, corrected, most = [], [], 0.0
     for level, line in zip(factors.T, straight, strict=True):
-        least = 0.0 if line else 1 / (level.max() + 1)
+        least = 0.0 if line else 1 / int(level.max() + 1)
         score, error = _squared_correlations(codes, level) if line else _two_fold(codes, level, halves)  # (D,) each
         plain.append(_gap(score, least))
         corrected.append(_gap(np.where(score > least + 3 * error, score, least), least))

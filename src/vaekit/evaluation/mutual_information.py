@@ -175,6 +175,10 @@ def aligned(codes: Any, factors: Any) -> tuple[Codes, Levels]:
             f"got codes of shape {codes.shape} and factors of shape {factors.shape} and wanted (N, D) and (N, F): "
             "give a row of both for each item."
         )
+    if factors.dtype.kind == "f" and not (factors == np.round(factors)).all():
+        raise Mistake(
+            "the factors are no whole numbers: give levels, of continuous ones binned(factors, 10) for example."
+        )
     varying = [column for column in factors.T if (column != column[0]).any()]
     if not varying:
         raise Mistake("no factor varies over these items, so that nothing can be told about it: give more items.")

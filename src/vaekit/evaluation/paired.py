@@ -27,6 +27,7 @@ def paired_differences(scores: Mapping[str, Tensor], *, unit: str = "nats") -> d
         Mistake: where the numbers of items differ.
 
     Example:
+        >>> import torch
         >>> a, b = torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1.5, 2.5, 3.8])
         >>> print(paired_differences({"a": a, "b": b})["b"])
         0.6 +- 0.1 nats (paired with a; 3 items)
