@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Conditional", "pick"]
+__all__ = ["Conditional", "pick", "rows_of"]
 
 from collections.abc import Mapping
 from typing import Any
@@ -46,3 +46,8 @@ def pick(part: Conditional, y: Tensor | Mapping[str, Tensor] | None) -> list[Ten
             f"give y= (or --condition, given=) with {', '.join(missing)}."
         )
     return [fields[name] for name in part.reads]
+
+
+def rows_of(y: Mapping[str, Tensor] | None, rows: Any) -> dict[str, Tensor] | None:
+    """Those rows of an encoded context."""
+    return None if y is None else {name: value[rows] for name, value in y.items()}

@@ -23,11 +23,11 @@ from vaekit.evaluation.shared import shared_log_likelihoods
 from vaekit.measure import loader
 from vaekit.messages import ArgumentMistake, Mistake, reject_unknown
 from vaekit.models import Model
+from vaekit.noise import derive, forked
 from vaekit.recipes.choose import binarization
 from vaekit.recipes.choose import recipe as choose
 from vaekit.recipes.traits import traits
 from vaekit.training import Fitter, Loader, Settings, binarize_tensor
-from vaekit.training.noise import derive, forked
 
 try:
     from sklearn.utils.validation import validate_data

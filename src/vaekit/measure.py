@@ -7,7 +7,6 @@ __all__ = ["measure", "measure_loader", "prepared", "score_items"]
 import dataclasses
 import math
 from collections.abc import Iterator
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -16,10 +15,10 @@ from torch import Tensor
 
 from vaekit.data import Dataset
 from vaekit.evaluation import bound_numbers, nll_numbers, shared_log_likelihoods
-from vaekit.messages import Mistake
+from vaekit.messages import Mistake, require_count
 from vaekit.models import Model
+from vaekit.noise import forked
 from vaekit.training import Batch, ForeignLoader, Loader, binarize_tensor
-from vaekit.training.noise import forked
 
 BINARIZE_SEED = 777  # held-out data is binarised once, with this seed, in every run
 SCORE_BATCH = 32
@@ -68,12 +67,6 @@ def require_fitting(model: Model, dataset: Dataset) -> None:
                 f"{len(gaps)} of {len(dataset)} items of {dataset.name!r} have missing values (NaN), the first is item "
                 f"{int(gaps[0])}, and this model takes none: fill or drop them, or train a recipe such as 'miwae'."
             )
-
-
-def require_count(name: str, value: Any) -> None:
-    """Refuse what is no whole number of 1 or more."""
-    if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-        raise Mistake(f"got {name}={value!r} and wanted a whole number, 1 or more.")
 
 
 @torch.no_grad()

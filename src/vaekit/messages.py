@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["ArgumentMistake", "Mistake", "near_miss", "optional", "reject_unknown"]
+__all__ = ["ArgumentMistake", "Mistake", "near_miss", "optional", "reject_unknown", "require_count", "require_counts"]
 
 import difflib
 import importlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from numbers import Integral
 from typing import Any
 
 # What other libraries call the same thing; difflib alone would not find these.
@@ -78,6 +79,26 @@ def reject_unknown(what: str, given: Iterable[str], options: Iterable[str]) -> N
             close = near_miss(name, options)
             hint = f"did you mean {close!r}? It" if close else "it"
             raise ArgumentMistake(f"{what} takes no {name!r}: {hint} takes {', '.join(options)}.")
+
+
+def require_counts(name: str, given: object) -> list[int]:
+    """A list of whole numbers of 1 or more, one at least; what is none is refused."""
+    if _is_count(given):
+        raise Mistake(f"got {name}={given} and wanted a list of whole numbers: give {name}=[{given}].")
+    if not isinstance(given, Sequence) or isinstance(given, str) or not given or not all(map(_is_count, given)):
+        raise Mistake(f"got {name}={given!r} and wanted a list of whole numbers, 1 or more each, such as [32, 64].")
+    return [int(count) for count in given]
+
+
+def require_count(name: str, given: object) -> int:
+    """A whole number of 1 or more; what is none is refused."""
+    if not _is_count(given):
+        raise Mistake(f"got {name}={given!r} and wanted a whole number, 1 or more.")
+    return int(given)  # type: ignore[call-overload]
+
+
+def _is_count(given: object) -> bool:
+    return isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 1
 
 
 def optional(module: str, extra: str) -> Any:

@@ -17,15 +17,15 @@ from vaekit.data import Dataset
 from vaekit.evaluation.clusters import cluster_numbers
 from vaekit.evaluation.features import Features, digit_features
 from vaekit.evaluation.fidelity import sample_numbers
-from vaekit.evaluation.number import Number, flat
+from vaekit.evaluation.number import Number, flat, mean_number
 from vaekit.evaluation.probes import knn_probe, linear_probe
 from vaekit.evaluation.regularity import regularity_numbers
 from vaekit.evaluation.similarity import feature_distances, reconstruction_numbers
-from vaekit.evaluation.surgery import gap_numbers, mean_number, surgery_numbers
+from vaekit.evaluation.surgery import gap_numbers, surgery_numbers
 from vaekit.evaluation.tables import table_numbers
 from vaekit.measure import prepared
 from vaekit.messages import Mistake, reject_unknown
-from vaekit.training.noise import forked
+from vaekit.noise import forked
 
 BATCH = 250
 

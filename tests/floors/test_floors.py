@@ -19,6 +19,7 @@ FLOORS: dict[str, tuple[int, int]] = {
     "references": (0, 0),
     "version": (0, 0),
     "memory": (0, 0),
+    "noise": (0, 0),
     "maths": (0, 1),
     "part": (0, 1),
     "conditional": (0, 2),

@@ -218,7 +218,7 @@ def test_curve_rises_to_the_estimate() -> None:
     found = nll_numbers(model, [SimpleNamespace(x=x, y=None)], samples=1000)
     curve = [nll for _, nll, _ in found["nll_curve"]]
     assert curve == sorted(curve, reverse=True) and curve[0] > curve[-1] + 0.1, curve
-    assert curve[-1] == found["nll"]
+    assert curve[-1] == pytest.approx(found["nll"], abs=1e-12)  # another order of summation
     assert curve[-1] == pytest.approx(-float(exact.mean()), abs=0.02)
 
 

@@ -18,6 +18,7 @@ from vaekit.evaluation import surgery
 from vaekit.evaluation.number import Number
 from vaekit.evaluation.surgery import gap_numbers, surgery_numbers
 from vaekit.models import VAE
+from vaekit.noise import forked
 
 X, Z = 3, 2
 
@@ -95,7 +96,7 @@ def test_a_small_mixture_knows_less_by_the_known_amount() -> None:
     for seed, x in enumerate(numbers(2, 200, 100, 1)):
         got = value(surgery_numbers(model, x, seed=seed)["mutual_information"])
         q = surgery.top_level(model, x, None)[0][0]
-        with torch.no_grad(), surgery.seeded(seed, x.device):
+        with torch.no_grad(), forked(seed, x.device):
             z = q.sample((1,))
             gaps.append(got - float((q.log_prob(z) - limit.log_prob(z[..., 0])).mean()))
     gap = torch.tensor(gaps)
@@ -250,7 +251,7 @@ def test_the_gap_is_what_its_definition_gives() -> None:
     x = numbers(8, 60, X)
     found = gap_numbers(model, x, permutations=10, seed=3)
     q, p = surgery.top_level(model, x[torch.randperm(60, generator=torch.Generator().manual_seed(3))], None)[0]
-    with torch.no_grad(), surgery.seeded(3, x.device):
+    with torch.no_grad(), forked(3, x.device):
         a, b = q.sample().numpy(), p.sample((60,)).numpy()
     aa, bb, ab = cdist(a, a), cdist(b, b), cdist(a, b)
     pooled = np.r_[a, b]

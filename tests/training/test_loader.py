@@ -14,9 +14,9 @@ import vaekit as vk
 from vaekit.data import Context
 from vaekit.measure import frozen
 from vaekit.messages import Mistake
+from vaekit.noise import derive, forked, seed_step
 from vaekit.training import Batch, ForeignLoader, Loader, binarize_tensor
 from vaekit.training.loader import augment
-from vaekit.training.noise import derive, forked, seed_step
 
 CPU = torch.device("cpu")
 

@@ -14,9 +14,9 @@ import vaekit as vk
 from vaekit.likelihoods import Bernoulli
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
+from vaekit.noise import seed_step
 from vaekit.objectives import ELBO, KL, Game, Reconstruction, Term
 from vaekit.training import Batch, Step
-from vaekit.training.noise import seed_step
 
 CPU = torch.device("cpu")
 

@@ -67,17 +67,8 @@ def load(options: argparse.Namespace) -> Any:
 
 
 def items(run: Any, options: argparse.Namespace) -> Any:
-    """The Dataset that DATA names, read as the run's own was: its recorded key, layout and id where they fit."""
-    suffix, known = Path(options.data).suffix.lower(), run.record["data"].get("read", {})
-    names = {".csv": ("id",), ".parquet": ("id",), ".npz": ("key", "layout"), ".npy": ("layout",)}.get(suffix, ())
-    asked = given(options, ("key", "layout", "id"))
-    like_own = {name: known[name] for name in names if known.get(name) is not None and name not in asked}
-    if like_own:
-        try:
-            return run.read(options.data, **like_own, **asked)
-        except Mistake:
-            pass  # other data may have no such column or array: what is then still wrong is said below
-    return run.read(options.data, **asked)
+    """The Dataset that DATA names, read as the run's own was where the options say nothing else."""
+    return run.read(options.data, **given(options, ("key", "layout", "id")))
 
 
 def output(options: argparse.Namespace, *, suffixes: Iterable[str] | None = None) -> str:

@@ -16,8 +16,8 @@ from vaekit.data import Dataset
 from vaekit.evaluation import bound_numbers
 from vaekit.measure import prepared
 from vaekit.messages import Mistake
+from vaekit.noise import forked
 from vaekit.training import Batch
-from vaekit.training.noise import forked
 
 ITEMS = 1000  # at most so many training items and so many held-out ones are looked at
 BATCH = 250

@@ -18,7 +18,7 @@ from vaekit.distributions import Bernoulli, DiagonalGaussian, StandardGaussian
 from vaekit.doctor.case import SEED, Case
 from vaekit.doctor.finding import Finding
 from vaekit.likelihoods import FixedScale, Gaussian
-from vaekit.training.noise import forked
+from vaekit.noise import forked
 
 COLLAPSED = 0.3  # nats of rate in all below which the decoder does without the latents
 UNUSED, DEAD = 0.01, 0.2  # a binary latent this near to always 0 or always 1; this share of such latents

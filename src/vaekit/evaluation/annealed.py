@@ -18,10 +18,12 @@ import torch
 from torch import Tensor
 
 from vaekit.evaluation import hmc
-from vaekit.evaluation.likelihood import CHUNK, DECODED, Estimates, mean_error, pieces, summary
-from vaekit.evaluation.number import Number
+from vaekit.evaluation.likelihood import CHUNK, DECODED, Estimates, pieces, summary
+from vaekit.evaluation.number import Number, mean_error
+from vaekit.messages import require_count
 from vaekit.models import Model
 from vaekit.models.model import require_support
+from vaekit.noise import forked
 
 SHARPNESS = 4.0  # of the sigmoidal schedule (Wu et al. 2017)
 PILOT, WARMING = 4, 20  # chains that find the step sizes, and their transitions before the first temperature
@@ -93,10 +95,10 @@ def annealed_log_likelihoods(
         >>> found.log_p.shape, sorted(found.numbers())
         (torch.Size([6]), ['ais_acceptance', 'ais_ess', 'ais_nll', 'ais_nll_mc_se'])
     """
-    hmc.require_counts(temperatures=temperatures, chains=chains, leapfrog=leapfrog)
+    _require_counts(temperatures=temperatures, chains=chains, leapfrog=leapfrog)
     betas = _schedule(temperatures)
     parts = []
-    with hmc.seeded(seed, x):
+    with forked(seed, x.device):
         for part, given in pieces(x, y, _at_once(x, chains)):
             path = _Path(model, part, given, from_posterior)
             require_support(path.latents.decode(path.start(1)), part)
@@ -137,10 +139,10 @@ def bdmc(
         >>> found.x.shape, sorted(found.numbers())
         (torch.Size([6, 4]), ['bdmc_acceptance', 'bdmc_gap', 'bdmc_lower', 'bdmc_upper'])
     """
-    hmc.require_counts(n=n, temperatures=temperatures, chains=chains, leapfrog=leapfrog)
+    _require_counts(n=n, temperatures=temperatures, chains=chains, leapfrog=leapfrog)
     betas = _schedule(temperatures)
     below, above = [], []
-    with hmc.seeded(seed, next(model.parameters())):
+    with forked(seed, next(model.parameters()).device):
         latents = hmc.latents_of(model, None, y)
         z = latents.prior(1, n)  # (1, n, D): for the x that they make, exact draws of p(z|x)
         x = latents.decode(z).sample()[0]
@@ -221,6 +223,11 @@ def _step_sizes(path: _Path, betas: list[float], leapfrog: int) -> list[Tensor]:
         z, taken = hmc.transition(path.density(beta), z, found[-1], leapfrog)
         log_size = log_size + RATE * (taken.mean(0) - ACCEPTED).unsqueeze(-1)
     return found[WARMING:]
+
+
+def _require_counts(**counts: int) -> None:
+    for name, value in counts.items():
+        require_count(name, value)
 
 
 def _schedule(temperatures: int) -> list[float]:

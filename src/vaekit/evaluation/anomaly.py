@@ -15,13 +15,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vaekit.conditional import rows_of
 from vaekit.distributions import DiagonalGaussian, FullGaussian
 from vaekit.evaluation.shared import _traces, shared_log_likelihoods
-from vaekit.evaluation.surgery import rows_of, seeded
 from vaekit.messages import Mistake
 from vaekit.models import HierarchicalVAE, Model
 from vaekit.models.model import require_support
 from vaekit.models.trace import Trace
+from vaekit.noise import forked
 
 NUMBERS = 2_000_000  # of decoded data held at a time
 DECODED = 2**14  # items decoded at a time: hidden layers may be wider than the data
@@ -254,7 +255,7 @@ def _over_pieces(
 def _alone(model: Model, x: Tensor, y: Context, samples: int, seed: int) -> Iterator[Trace]:
     """A trace of each item by itself from the same seed: for a posterior whose noise cannot be shared."""
     for i in range(len(x)):
-        with seeded(seed, x.device):
+        with forked(seed, x.device):
             yield model.trace(x[i : i + 1], rows_of(y, slice(i, i + 1)), samples=samples)
 
 

@@ -18,13 +18,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from vaekit.conditional import pick
+from vaekit.conditional import pick, rows_of
 from vaekit.distributions import Bernoulli
-from vaekit.evaluation.number import Number
-from vaekit.evaluation.surgery import flat_means, mean_number, rows_of, seeded, top_level
+from vaekit.evaluation.number import Number, mean_number
+from vaekit.evaluation.surgery import flat_means, top_level
 from vaekit.messages import Mistake
 from vaekit.models import HierarchicalVAE, Model
 from vaekit.networks import parameter_dtype
+from vaekit.noise import forked
 
 REFINE = 4  # parts that each step is cut into when a curve is measured: a leap over a bump is then seen
 EPS = 0.05  # a short step, in standard deviations of the latents
@@ -145,7 +146,7 @@ def smoothness_numbers(model: Model, x: Tensor, y: Context = None, *, seed: int 
     pairs = real_levels(model, x, y)
     generator = torch.Generator().manual_seed(seed)
     means = flat_means([q for q, _ in pairs])
-    with seeded(seed, x.device):
+    with forked(seed, x.device):
         scale = torch.cat([q.sample().flatten(1) for q, _ in pairs]).std(0)
         return _short_steps(model, x, y, means, scale, generator) | _lines(model, x, y, means, generator)
 

@@ -10,14 +10,12 @@ from __future__ import annotations
 
 __all__ = [
     "Density", "Latents", "differentiated", "hamiltonian_log_likelihoods", "latents_of", "leapfrog",
-    "require_counts", "seeded", "transition",
+    "transition",
 ]  # fmt: skip
 
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from numbers import Integral
 from typing import Any
 
 import torch
@@ -27,9 +25,10 @@ from torch.distributions import Distribution
 from vaekit.conditional import pick
 from vaekit.distributions import Bernoulli, Categorical, StandardGaussian
 from vaekit.evaluation.likelihood import CHUNK, DECODED, HELD, Estimates, pieces, summary
-from vaekit.messages import Mistake
+from vaekit.messages import Mistake, require_count
 from vaekit.models import VAE, HierarchicalVAE, Model
 from vaekit.models.model import require_support
+from vaekit.noise import forked
 
 STEP, PILOT = 0.1, 64  # a step in standard deviations of q, and the draws that they are measured on
 JITTER = 0.2  # of the step size, against trajectories that come back to where they began (Neal 2011)
@@ -132,12 +131,13 @@ def hamiltonian_log_likelihoods(
         >>> sorted(hamiltonian_log_likelihoods(model, x, samples=9).numbers())
         ['his_ess', 'his_nll', 'his_nll_mc_se']
     """
-    require_counts(samples=samples, leapfrog=leapfrog)
+    require_count("samples", samples)
+    require_count("leapfrog", leapfrog)
     falls = 1 - (torch.arange(leapfrog + 1, dtype=torch.float64) / leapfrog).square()
     levels = 1 + (heat - 1) * falls  # from heat down to 1
     cooling = (levels[1:] / levels[:-1]).to(x)
     parts = []
-    with seeded(seed, x):
+    with forked(seed, x.device):
         for part, given in pieces(x, y, max(1, min(CHUNK // max(1, x[0].numel()), DECODED, HELD // samples))):
             latents = latents_of(model, part, given)
             chunk = max(1, min(CHUNK // max(1, part.numel()), DECODED // len(part)))
@@ -163,21 +163,6 @@ def _path_weights(latents: Latents, x: Tensor, k: int, step: Tensor, heat: float
     momenta = 0.5 * (v.square().sum(-1) - w.square().sum(-1))
     log_w: Tensor = (after - latents.q.log_prob(z) + momenta).double()
     return log_w.masked_fill(log_w.isnan(), -math.inf)  # a path that left the range of numbers weighs nothing
-
-
-@contextmanager
-def seeded(seed: int, like: Tensor) -> Iterator[None]:
-    """All noise from this seed, and the state of the default generators put back afterwards."""
-    with torch.random.fork_rng(devices=[like.device] if like.device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
-
-
-def require_counts(**counts: object) -> None:
-    """Refuse what is no whole number of 1 or more."""
-    for name, value in counts.items():
-        if not isinstance(value, Integral) or isinstance(value, bool) or value < 1:
-            raise Mistake(f"got {name}={value!r} and wanted a whole number, 1 or more.")
 
 
 # -- the latents of a model ------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ r"""The ELBO and the importance-sampled log-likelihood of held-out items, with t
 
 from __future__ import annotations
 
-__all__ = ["Estimates", "bound_numbers", "log_likelihoods", "mean_error", "nll_numbers", "pieces", "summary"]
+__all__ = ["Estimates", "bound_numbers", "log_likelihoods", "nll_numbers", "pieces", "summary"]
 
 import math
 from collections.abc import Iterable, Iterator, Mapping
@@ -17,7 +17,7 @@ from torch import Tensor
 
 from vaekit.distributions import Bernoulli
 from vaekit.evaluation import products
-from vaekit.evaluation.number import Number
+from vaekit.evaluation.number import Number, mean_error
 from vaekit.maths import log_mean_exp, log_mean_exp_error
 from vaekit.models import Model
 from vaekit.models.model import require_support
@@ -116,11 +116,6 @@ def _flat_means(levels: Any) -> Tensor:
     """The posterior's mean of each item, (B, sum of Z); of levels below the top, given the draws above."""
     parts = [(q.mean.mean(0) if q.mean.ndim == 3 else q.mean).flatten(1) for q, _, _ in levels]
     return torch.cat(parts, 1)
-
-
-def mean_error(values: Tensor) -> float | None:
-    """The standard error of the mean of (B,) values; None of a single one."""
-    return float(values.std() / math.sqrt(len(values))) if len(values) > 1 else None
 
 
 @torch.no_grad()

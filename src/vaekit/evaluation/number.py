@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["Number", "flat"]
+__all__ = ["Number", "flat", "mean_error", "mean_number"]
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -51,3 +54,19 @@ def flat(numbers: Mapping[str, Number]) -> dict[str, Any]:
         if number.se is not None:
             found[f"{name}_se"] = number.se
     return found
+
+
+def mean_error(values: Tensor) -> float | None:
+    """The standard error of the mean of (B,) values; None of a single one."""
+    return float(values.std() / math.sqrt(len(values))) if len(values) > 1 else None
+
+
+def mean_number(values: Tensor, unit: str, how: str) -> Number:
+    """The mean of (N,) values and its standard error over them.
+
+    Example:
+        >>> import torch
+        >>> print(mean_number(torch.tensor([1.0, 3.0]), "nats", "two items"))
+        2 +- 1 nats (two items; 2 items)
+    """
+    return Number(float(values.mean()), unit, how, se=mean_error(values), items=len(values))

@@ -16,12 +16,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from vaekit.conditional import rows_of
 from vaekit.evaluation.geodesic import real_levels, smoothness_numbers
-from vaekit.evaluation.number import Number
-from vaekit.evaluation.surgery import mean_number, rows_of, seeded
+from vaekit.evaluation.number import Number, mean_number
 from vaekit.models import HierarchicalVAE, Model
 from vaekit.models.model import latent_mean
 from vaekit.networks import parameter_dtype
+from vaekit.noise import forked
 
 NUMBERS = 2_000_000  # of distances held at a time
 DECODES = 1000  # of prior draws
@@ -129,7 +130,7 @@ def completeness_numbers(
         z = _fitted(latents, n).to(parameter_dtype(model))
         return (z,) if isinstance(model, HierarchicalVAE) else z
 
-    with seeded(seed, x.device):
+    with forked(seed, x.device):
         latents = torch.cat([q.sample().flatten(1) for q, _ in pairs])
         shares = [inside(draw) for draw in (lambda n, given: model.prior_sample(n, given, 1.0), fitted)]
     how = (
@@ -166,7 +167,7 @@ def hole_numbers(model: Any, x: Tensor, y: Context = None, *, seed: int = 0) -> 
     """
     pairs = real_levels(model, x, y)
     each = math.ceil(DRAWS / len(x))
-    with seeded(seed, x.device):
+    with forked(seed, x.device):
         order = torch.randperm(len(x) * each, device=x.device)[:DRAWS]
         seen = torch.cat([q.sample((each,)).flatten(2) for q, _ in pairs], 1).flatten(0, 1)[order]
         rows = order % len(x)

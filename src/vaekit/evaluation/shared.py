@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from vaekit.conditional import pick
+from vaekit.conditional import pick, rows_of
 from vaekit.evaluation.likelihood import log_likelihoods
 from vaekit.maths import log_mean_exp
 from vaekit.models import HierarchicalVAE, Model
@@ -47,11 +47,7 @@ def shared_log_likelihoods(
     chunk = min(samples, max(1, NUMBERS // each))  # the same for any B, as the order of the draws depends on it
     rows = max(1, min(NUMBERS // each, DECODED) // chunk)
     parts = [slice(start, start + rows) for start in range(0, len(x), rows)]
-    return torch.cat([_estimates(model, x[part], _rows(y, part), samples, chunk, seed) for part in parts])
-
-
-def _rows(y: Mapping[str, Tensor] | None, part: slice) -> dict[str, Tensor] | None:
-    return None if y is None else {name: value[part] for name, value in y.items()}
+    return torch.cat([_estimates(model, x[part], rows_of(y, part), samples, chunk, seed) for part in parts])
 
 
 def _estimates(model: Model, x: Tensor, y: Mapping[str, Tensor] | None, samples: int, chunk: int, seed: int) -> Tensor:
@@ -66,7 +62,7 @@ def _estimates(model: Model, x: Tensor, y: Mapping[str, Tensor] | None, samples:
     traces = _traces(model, x, y, sizes, draw)
     if traces is None:
         ones = [slice(i, i + 1) for i in range(len(x))]
-        return torch.cat([_alone(model, x[one], _rows(y, one), samples, seed) for one in ones])
+        return torch.cat([_alone(model, x[one], rows_of(y, one), samples, seed) for one in ones])
     log_w: list[Tensor] = []
     for trace in traces:
         if not log_w:

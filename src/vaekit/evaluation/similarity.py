@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from vaekit.evaluation.features import Features
-from vaekit.evaluation.number import Number
+from vaekit.evaluation.number import Number, mean_number
 from vaekit.messages import Mistake
 
 WINDOW, SIGMA = 11, 1.5  # pixels (Wang et al. 2004)
@@ -193,5 +193,4 @@ def _peak(real: Tensor) -> float:
 def _mean(values: Tensor, unit: str, how: str) -> Number:
     if not len(values):
         return Number(None, unit, f"{how}: undefined, every item is exact", None, 0)
-    se = float(values.std() / math.sqrt(len(values))) if len(values) > 1 else None
-    return Number(float(values.mean()), unit, how, se, len(values))
+    return mean_number(values, unit, how)

@@ -10,23 +10,24 @@ arXiv:1706.00531. The second line: Chen, Li, Grosse and Duvenaud 2018, arXiv:180
 
 from __future__ import annotations
 
-__all__ = ["flat_means", "gap_numbers", "mean_number", "rows_of", "seeded", "surgery_numbers", "top_level"]
+__all__ = ["flat_means", "gap_numbers", "surgery_numbers", "top_level"]
 
 import copy
 import math
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from vaekit.conditional import rows_of
 from vaekit.distributions import DiagonalGaussian, FullGaussian
 from vaekit.distributions.base import Factorised
 from vaekit.evaluation.likelihood import ACTIVE
-from vaekit.evaluation.number import Number
+from vaekit.evaluation.number import Number, mean_number
 from vaekit.models import HierarchicalVAE, Model
+from vaekit.noise import forked
 
 NUMBERS = 4_000_000  # of densities held at a time
 ROWS = 1024  # items encoded at a time
@@ -72,7 +73,7 @@ def surgery_numbers(
     if not model.has_density:
         names = ("rate", "mutual_information", "marginal_kl", "total_correlation", "dimension_kl", "active_units_kl")
         return {name: Number(None, "nats", POINT, items=n) for name in names} | found
-    with seeded(seed, x.device):
+    with forked(seed, x.device):
         draws = [q.sample((samples,)) for q, _ in pairs]  # (K, piece, *Z) each
     log_q, log_p = (
         torch.cat([level[i].log_prob(z).double() for level, z in zip(pairs, draws, strict=True)], 1) for i in (0, 1)
@@ -132,7 +133,7 @@ def gap_numbers(
     generator = torch.Generator().manual_seed(seed)
     rows = torch.randperm(len(x), generator=generator)[:limit].to(x.device)
     pairs = top_level(model, x[rows], rows_of(y, rows))
-    with seeded(seed, x.device):
+    with forked(seed, x.device):
         seen = torch.cat([q.sample().flatten(1) for q, _ in pairs]).double()
         drawn = torch.cat([p.sample(() if p.batch_shape else (len(q.mean),)).flatten(1) for q, p in pairs]).double()
     pooled = torch.cat([seen, drawn])
@@ -168,33 +169,9 @@ def top_level(model: Any, x: Tensor, y: Mapping[str, Tensor] | None) -> Pairs:
     return found
 
 
-def rows_of(y: Mapping[str, Tensor] | None, rows: Any) -> dict[str, Tensor] | None:
-    """Those rows of an encoded context."""
-    return None if y is None else {name: value[rows] for name, value in y.items()}
-
-
-def mean_number(values: Tensor, unit: str, how: str) -> Number:
-    """The mean of (N,) values and its standard error over them.
-
-    Example:
-        >>> print(mean_number(torch.tensor([1.0, 3.0]), "nats", "two items"))
-        2 +- 1 nats (two items; 2 items)
-    """
-    error = float(values.std() / math.sqrt(len(values))) if len(values) > 1 else None
-    return Number(float(values.mean()), unit, how, se=error, items=len(values))
-
-
 def flat_means(posteriors: list[Any]) -> Tensor:
     """The posteriors' means, (N, D)."""
     return torch.cat([q.mean.flatten(1) for q in posteriors])
-
-
-@contextmanager
-def seeded(seed: int, device: torch.device) -> Iterator[None]:
-    """A block with noise of its own, after which the generators are as they were."""
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.manual_seed(seed)
-        yield
 
 
 def _double(q: Distribution) -> Any:

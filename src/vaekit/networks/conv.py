@@ -6,11 +6,10 @@ __all__ = ["ConvDecoder", "ConvEncoder", "halvings"]
 
 import math
 from collections.abc import Sequence
-from numbers import Integral
 
 from torch import Tensor, nn
 
-from vaekit.messages import Mistake
+from vaekit.messages import Mistake, require_count, require_counts
 from vaekit.networks.fold import fold, join, with_context
 from vaekit.networks.initial import keep_variance
 from vaekit.part import Part
@@ -25,26 +24,6 @@ def picture_shape(shape: Sequence[int]) -> tuple[int, int, int]:
         )
     channels, height, width = (1, *shape) if len(shape) == 2 else shape
     return channels, height, width
-
-
-def require_counts(name: str, given: object) -> list[int]:
-    """A list of whole numbers of 1 or more, one at least; what is none is refused."""
-    if _is_count(given):
-        raise Mistake(f"got {name}={given} and wanted a list of whole numbers: give {name}=[{given}].")
-    if not isinstance(given, Sequence) or isinstance(given, str) or not given or not all(map(_is_count, given)):
-        raise Mistake(f"got {name}={given!r} and wanted a list of whole numbers, 1 or more each, such as [32, 64].")
-    return [int(count) for count in given]
-
-
-def require_count(name: str, given: object) -> int:
-    """A whole number of 1 or more; what is none is refused."""
-    if not _is_count(given):
-        raise Mistake(f"got {name}={given!r} and wanted a whole number, 1 or more.")
-    return int(given)  # type: ignore[call-overload]
-
-
-def _is_count(given: object) -> bool:
-    return isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 1
 
 
 def halvings(height: int, width: int, steps: int) -> list[tuple[int, int]]:

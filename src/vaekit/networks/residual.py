@@ -9,7 +9,8 @@ from typing import ClassVar
 
 from torch import Tensor, nn
 
-from vaekit.networks.conv import halvings, picture_shape, require_count, require_counts
+from vaekit.messages import require_count, require_counts
+from vaekit.networks.conv import halvings, picture_shape
 from vaekit.networks.fold import fold, join, with_context
 from vaekit.part import Part
 

@@ -9,7 +9,7 @@ __all__ = ["iwae"]
 
 import dataclasses
 
-from vaekit.networks.conv import require_count
+from vaekit.messages import require_count
 from vaekit.objectives import IWAE, Recipe
 from vaekit.recipes.declare import extends
 from vaekit.recipes.kingma2014 import vae

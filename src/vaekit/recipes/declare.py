@@ -9,8 +9,7 @@ import functools
 import inspect
 from collections.abc import Callable, Sequence
 
-from vaekit.messages import ArgumentMistake, reject_unknown
-from vaekit.networks.conv import require_counts
+from vaekit.messages import ArgumentMistake, reject_unknown, require_counts
 from vaekit.objectives import Recipe
 
 

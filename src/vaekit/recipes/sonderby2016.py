@@ -9,10 +9,9 @@ from collections.abc import Sequence
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
-from vaekit.messages import Mistake
+from vaekit.messages import Mistake, require_counts
 from vaekit.models import HierarchicalVAE, TopDownBlock
 from vaekit.networks import MLP
-from vaekit.networks.conv import require_counts
 from vaekit.objectives import ELBO, Recipe, Schedule
 from vaekit.recipes.compose import default_likelihood
 from vaekit.recipes.declare import declare

@@ -18,8 +18,8 @@ from torch import Tensor
 from vaekit.data import Dataset
 from vaekit.measure import prepared
 from vaekit.messages import Mistake
+from vaekit.noise import forked
 from vaekit.report.subject import Subject
-from vaekit.training.noise import forked
 
 CHUNK = 512  # items encoded at a time
 SEED = 0

@@ -13,11 +13,11 @@ import torch
 
 from vaekit.data import Dataset
 from vaekit.messages import ArgumentMistake, Mistake
+from vaekit.noise import derive
 from vaekit.objectives import Game, Recipe, Term
 from vaekit.recipes.choose import recipe as choose
 from vaekit.run.loading import load_run
 from vaekit.training import Settings
-from vaekit.training.noise import derive
 
 
 def planned(recipe: Any, dataset: Dataset, y: Any) -> Recipe:

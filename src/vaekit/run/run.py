@@ -16,13 +16,13 @@ from vaekit.measure import frozen_alike, measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.models.model import UserUnits
+from vaekit.noise import forked
 from vaekit.report import Plots, Subject, render, table, write_report
 from vaekit.run.folder import claim
 from vaekit.run.latents import as_latents, flat_latents, latent_names
 from vaekit.run.material import batches_of, is_loader, read_alike, value_like
 from vaekit.storage import save_model, write_json
 from vaekit.training.history import write_rows
-from vaekit.training.noise import forked
 from vaekit.version import VERSION
 
 CHUNK = 512  # items encoded or decoded at a time

@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 
 from vaekit.messages import Mistake
+from vaekit.noise import derive, forked
 from vaekit.objectives import Game, Recipe, Schedule, check
 from vaekit.training.loader import ForeignLoader, Loader
-from vaekit.training.noise import derive, forked
 from vaekit.training.settings import Settings
 
 BEFORE_FIT = 50_000_000  # numbers of training data that closed forms and first values are taken from

@@ -8,8 +8,8 @@ import torch
 
 from vaekit.likelihoods import OptimalScale
 from vaekit.models import Model
+from vaekit.noise import forked
 from vaekit.training.loader import Loader
-from vaekit.training.noise import forked
 
 BATCH = 512
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from vaekit.memory import keep_freed_memory
 from vaekit.messages import Mistake
+from vaekit.noise import derive, forked, seed_step
 from vaekit.objectives import Recipe, Schedule, as_game
 from vaekit.objectives.schedules import Constant
 from vaekit.training.begin import begin
@@ -22,7 +23,6 @@ from vaekit.training.guards import explain
 from vaekit.training.history import History
 from vaekit.training.loader import ForeignLoader, Loader
 from vaekit.training.metrics import Metrics, Tally
-from vaekit.training.noise import derive, forked, seed_step
 from vaekit.training.optim import Average, learning_rate, make_optimizers
 from vaekit.training.progress import Progress, say_risen
 from vaekit.training.settings import Settings

@@ -15,7 +15,7 @@ from torch import Tensor
 from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.networks import parameter_dtype
-from vaekit.training.noise import derive
+from vaekit.noise import derive
 
 NO_BATCHES = "the DataLoader gives no batches: it is empty, or drop_last drops its only batch."
 ON_DEVICE = 2 * 2**30  # bytes of data that are kept on the accelerator
