@@ -19,6 +19,7 @@ from vaekit.messages import Mistake, require_count
 from vaekit.models import Model
 from vaekit.noise import forked
 from vaekit.training import Batch, ForeignLoader, Loader, binarize_tensor
+from vaekit.training.progress import counted
 
 BINARIZE_SEED = 777  # held-out data is binarised once, with this seed, in every run
 SCORE_BATCH = 32
@@ -91,15 +92,27 @@ def measure(
     limit: int,
     seed: int,
     device: torch.device,
+    show: bool = False,
 ) -> dict[str, Any]:
-    """The numbers of `bound_numbers` over all items and of `nll_numbers` over at most `limit` random ones."""
+    """The numbers of `bound_numbers` over all items and of `nll_numbers` over at most `limit` random ones.
+
+    Args:
+        model: in evaluation mode.
+        dataset: the items, in the user's units.
+        how: their binarisation.
+        samples: K, the draws for each item's likelihood.
+        limit: the items whose likelihood is estimated, at most.
+        seed: of the choice of items and of the draws.
+        device: the model's.
+        show: progress on stderr.
+    """
     require_count("samples", samples)
     require_count("limit", limit)
     with forked(seed, device):
         found = bound_numbers(model, prepared(model, dataset, how, batch_size=512, device=device))
         rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:limit])
         whole = loader(model, dataset, how, batch_size=SCORE_BATCH, device=device)
-        parts = torch.from_numpy(rows).split(SCORE_BATCH)
+        parts = counted(torch.from_numpy(rows).split(SCORE_BATCH), len(rows), "measuring the NLL", show=show)
         found |= nll_numbers(model, (whole.rows(part.to(whole.x.device)) for part in parts), samples)
     return found | {"bits_per_dim": bits(model, found["nll"])}
 

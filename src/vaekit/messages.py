@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["ArgumentMistake", "Mistake", "near_miss", "optional", "reject_unknown", "require_count", "require_counts"]
+__all__ = [
+    "ArgumentMistake", "Mistake", "count_of", "near_miss", "optional", "reject_unknown", "require_count",
+    "require_counts",
+]  # fmt: skip
 
 import difflib
 import importlib
@@ -99,6 +102,15 @@ def require_count(name: str, given: object) -> int:
 
 def _is_count(given: object) -> bool:
     return isinstance(given, Integral) and not isinstance(given, bool) and int(given) >= 1
+
+
+def count_of(number: float, noun: str) -> str:
+    """A number and its noun, in the singular for one.
+
+    >>> count_of(1, "epoch"), count_of(2.5, "epoch"), count_of(10_000, "item")
+    ('1 epoch', '2.5 epochs', '10,000 items')
+    """
+    return f"{number:,.5g} {noun}{'' if number == 1 else 's'}"
 
 
 def optional(module: str, extra: str) -> Any:

@@ -89,6 +89,32 @@ def test_head_starts_where_it_is_told(features: tuple[int, ...], shape: tuple[in
         torch.testing.assert_close(second, planes, rtol=1e-12, atol=1e-12)
     else:
         torch.testing.assert_close(second, values, rtol=1e-12, atol=1e-12)
+    spread = torch.stack(tuple(head(numbers(3, 200, *features)))).std(1).flatten(1).mean(1)
+    assert spread[1].item() == pytest.approx(0.1 * spread[0].item(), rel=0.5)  # and whatever the features, nearly there
+
+
+def test_a_whitened_head_gives_the_principal_components_at_unit_variance() -> None:
+    """Of features that vary along few axes, and the other parameter stays."""
+    torch.manual_seed(0)
+    head = Head((20,), (3,), 2).double()
+    x = numbers(4, 500, 3) * torch.tensor([5.0, 2.0, 0.5]) @ numbers(5, 3, 20) + numbers(6, 20)
+    before = head(x)[1]
+    head.whiten(0, x)
+    codes, other = head(x)
+    torch.testing.assert_close(codes.mean(0), torch.zeros(3).double(), rtol=0, atol=1e-10)
+    torch.testing.assert_close(codes.T @ codes / 500, torch.eye(3).double(), rtol=0, atol=1e-10)
+    torch.testing.assert_close(other, before, rtol=0, atol=0)
+    first = torch.linalg.svd(x - x.mean(0), full_matrices=False)[0][:, 0] * 500**0.5
+    assert float((codes[:, 0] * first).mean().abs()) == pytest.approx(1.0, abs=1e-10)
+
+
+@pytest.mark.parametrize("x", [torch.ones(50, 20), torch.randn(2, 20), torch.full((50, 20), torch.nan)])
+def test_a_head_that_cannot_be_whitened_stays(x: torch.Tensor) -> None:
+    head = Head((20,), (3,), 2)
+    before = head.layer.weight.clone()
+    head.whiten(0, x)
+    assert torch.equal(head.layer.weight, before)
+
 
 
 @pytest.mark.parametrize("make", [

@@ -8,6 +8,7 @@ from torch import Tensor
 
 from vaekit.likelihoods import FixedScale, Gaussian, OptimalScale
 from vaekit.networks import MLP
+from vaekit.posteriors import Gaussian as GaussianPosterior
 
 from .tables import LIKELIHOODS, POSTERIORS, PRIORS, LikelihoodRow, numbers
 
@@ -188,3 +189,16 @@ def test_evaluation_scores_an_item_without_its_companions() -> None:
 def test_fixed_scale_is_the_variance(c: float) -> None:
     p = Gaussian(MLP(2, [4]), (3,), scale=FixedScale(c))(torch.zeros(1, 2))
     torch.testing.assert_close(p.variance, torch.full((1, 3), c), rtol=1e-6, atol=0)  # float32
+
+
+def test_a_gaussian_posterior_begins_where_the_prior_is() -> None:
+    """Codes of the data with mean 0 and covariance I, each posterior as wide as the prior; given the context too."""
+    torch.manual_seed(0)
+    q = GaussianPosterior(MLP(6, [40], context=2), 3, reads=("y",)).double()
+    x, y = numbers(2, 700, 6), {"y": numbers(3, 700, 2)}
+    with torch.no_grad():
+        q.before_fit(x, y, 700)
+        found = q(x, y["y"])
+    torch.testing.assert_close(found.loc.mean(0), torch.zeros(3).double(), rtol=0, atol=1e-9)
+    torch.testing.assert_close(torch.cov(found.loc.T, correction=0), torch.eye(3).double(), rtol=0, atol=1e-9)
+    assert torch.equal(found.scale, torch.ones_like(found.scale))

@@ -8,7 +8,7 @@ import pytest
 
 import vaekit as vk
 from vaekit.training import progress
-from vaekit.training.progress import Progress, say_risen
+from vaekit.training.progress import Progress, counted, say_risen
 
 
 def test_a_file_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
@@ -28,6 +28,19 @@ def test_a_file_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], mon
     silent.update(5, "")
     silent.close("")
     assert capsys.readouterr().err == ""
+
+
+def test_parts_are_counted_by_their_items(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now)
+    seen = []
+    for part in counted([[1, 2], [3], [4, 5, 6]], 6, "measuring", show=True):
+        seen.append(part)
+        now += 8.0
+    assert seen == [[1, 2], [3], [4, 5, 6]]
+    assert capsys.readouterr().err.splitlines() == ["item 3 of 6: measuring"]
 
 
 @pytest.mark.parametrize(

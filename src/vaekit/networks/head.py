@@ -13,6 +13,9 @@ from torch import Tensor, nn
 from vaekit.messages import Mistake
 from vaekit.networks.fold import fold
 
+QUIET = 0.1  # of a layer's usual first weights
+FAINT = 0.01  # of the largest standard deviation: components below are not blown up to the full size of 1
+
 
 def features_of(net: nn.Module, features: Sequence[int] | int | None) -> tuple[int, ...]:
     """The shape of a network's output: as given, or as the network says in `features`."""
@@ -85,9 +88,44 @@ class Head(nn.Module):
         assert self.layer.bias is not None
         return self.layer.bias.view(self.parameters_each, -1)[which]
 
+    @torch.no_grad()
     def start_at(self, which: int, values: Tensor) -> None:
-        """Set the bias of one parameter so that a zero feature vector gives these values (shape: the event's)."""
+        """Let one parameter begin near these values (shape: the event's) whatever the features are.
+
+        With weights at their full size a decoder's first outputs are noise around the data's mean. Where the data has
+        fewer directions than the latents, that noise stays in the others and is seen in samples.
+        """
         bias = self.bias(which)
-        with torch.no_grad():
-            flat = values.reshape(bias.numel(), -1).mean(1) if self.pictures else values.reshape(-1)
-            bias.copy_(flat)
+        bias.copy_(values.reshape(bias.numel(), -1).mean(1) if self.pictures else values.reshape(-1))
+        self._weight(which).mul_(QUIET)
+
+    @torch.no_grad()
+    def whiten(self, which: int, features: Tensor) -> None:
+        """Let one parameter begin as the leading principal components of these features, each with variance 1.
+
+        Args:
+            which: the parameter; each of its elements is a component.
+            features: (N, *features) of some training items.
+        """
+        flat = features.flatten(1).cpu().double()
+        weight, mean = self._weight(which), flat.mean(0)
+        if len(weight) > min(flat.shape) or not bool(flat.isfinite().all()):
+            return  # fewer features or items than components, or gaps that a later check names
+        _, spread, axes = torch.linalg.svd(flat - mean, full_matrices=False)  # (min(N, F),), (min(N, F), F)
+        spread = spread[: len(weight)] / math.sqrt(len(flat))
+        if not bool(spread[0] > 0):
+            return  # features that never change
+        white = axes[: len(weight)] / spread.clamp_min(FAINT * spread[0]).unsqueeze(1)  # (count, F)
+        weight.copy_(white)
+        self.bias(which).copy_(-(white @ mean))
+
+    @torch.no_grad()
+    def silence(self, which: int) -> None:
+        """Let one parameter begin at 0 for all features."""
+        self._weight(which).zero_()
+        self.bias(which).zero_()
+
+    def _weight(self, which: int) -> Tensor:
+        """The weights of one parameter, a view of the layer's, an output a row."""
+        weight = self.layer.weight
+        return weight.view(self.parameters_each, -1, *weight.shape[1:])[which]

@@ -6,6 +6,8 @@ __all__ = ["numbers", "table"]
 
 from typing import Any
 
+from vaekit.messages import count_of
+
 
 def numbers(record: dict[str, Any]) -> list[tuple[str, str, str]]:
     """(name, value with unit and error, one sentence) for each number of a record's metrics."""
@@ -25,14 +27,17 @@ def numbers(record: dict[str, Any]) -> list[tuple[str, str, str]]:
         ("distortion", nats("distortion"), "-log p(x|z): what is lost in reconstruction."),
     ]
     if m.get("nll") is not None:
+        which = f"{m['nll_items']:,} random" if m["nll_items"] != items else f"all {items:,}"
         units = "" if m.get("bits_per_dim") is not None else " It is a density: compare it on the same data only."
         rows.append((
             f"NLL (K = {m['nll_samples']:,})", nats("nll", "nll_se"),
-            f"-log p(x) by importance sampling on {m['nll_items']:,} random {split} items; the error is over items, "
+            f"-log p(x) by importance sampling on {which} {split} items; the error is over items, "
             f"over draws it is {m['nll_mc_se'] or 0:.3f} nats.{units}",
         ))  # fmt: skip
     else:
         rows.append(("NLL", "undefined", f"{m.get('nll_why') or 'there was no data to measure it on'}."))
+    if m.get("ess_warning"):
+        rows.append(("draws that count", f"{m['ess']:,.1f} of {m['nll_samples']:,}", f"Too few: {m['ess_warning']}"))
     if m.get("bits_per_dim") is not None:
         rows.append(("bits/dim", f"{m['bits_per_dim']:.4f}", "The NLL in bits for each dimension of an item."))
     if m.get("active_units") is not None:
@@ -40,7 +45,8 @@ def numbers(record: dict[str, Any]) -> list[tuple[str, str, str]]:
     if m.get("steps"):
         rows.append((
             "training", f"{m['seconds']:.1f} s",
-            f"{m['epochs']:.4g} epochs, {m['steps']:,} steps, {m['items_per_second']:,.0f} items/s on {m['device']}.",
+            f"{count_of(m['epochs'], 'epoch')}, {count_of(m['steps'], 'step')}, {m['items_per_second']:,.0f} items/s "
+            f"on {m['device']}.",
         ))  # fmt: skip
     return rows
 

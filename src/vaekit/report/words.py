@@ -8,6 +8,7 @@ import math
 from typing import Any
 
 from vaekit.data.transforms import Standardize
+from vaekit.messages import count_of
 from vaekit.report.curves import CARRIES
 from vaekit.report.html import escape
 from vaekit.report.latent_map import has_ring
@@ -75,8 +76,8 @@ def lead(subject: Subject) -> str:
 def _how_long(m: dict[str, Any]) -> str:
     if not m.get("steps"):
         return ", in closed form" if "steps" in m else ""
-    epochs = m["epochs"]
-    return f", in {epochs:,.4g} epochs ({m['steps']:,} steps, {m['seconds']:,.1f} s on {escape(m['device'])})"
+    lasted = f"{count_of(m['steps'], 'step')}, {m['seconds']:,.1f} s on {escape(m['device'])}"
+    return f", in {count_of(m['epochs'], 'epoch')} ({lasted})"
 
 
 def caption(subject: Subject, name: str) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-__all__ = ["Progress", "say_risen"]
+__all__ = ["Progress", "counted", "say_risen"]
 
 import sys
 import time
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 from tqdm import tqdm
 
 LINE_SECONDS = 10.0
+Part = TypeVar("Part")
 RISE = 0.1  # of the first loss: what noise and schedules may add without being said
 
 
@@ -21,13 +23,14 @@ class Progress:
         total: its steps.
         at: the step it begins with.
         show: whether to show anything.
+        unit: what is counted.
     """
 
-    def __init__(self, total: int, at: int, *, show: bool) -> None:
-        self.total, self.at = total, at
+    def __init__(self, total: int, at: int, *, show: bool, unit: str = "step") -> None:
+        self.total, self.at, self.unit = total, at, unit
         terminal = sys.stderr.isatty()
         self.bar = tqdm(
-            total=total, initial=at, disable=not (show and terminal), unit="step", dynamic_ncols=True, smoothing=0.1
+            total=total, initial=at, disable=not (show and terminal), unit=unit, dynamic_ncols=True, smoothing=0.1
         )
         self.lines, self.said = show and not terminal, time.monotonic()
 
@@ -46,8 +49,17 @@ class Progress:
             self._line(text)
 
     def _line(self, text: str) -> None:
-        print(f"step {self.at:,} of {self.total:,}: {text}", file=sys.stderr, flush=True)
+        print(f"{self.unit} {self.at:,} of {self.total:,}: {text}", file=sys.stderr, flush=True)
         self.said = time.monotonic()
+
+
+def counted(parts: Iterable[Part], total: int, text: str, *, show: bool) -> Iterator[Part]:
+    """The parts as they come, with a bar over their `total` items, such as "measuring the NLL"."""
+    progress = Progress(total, 0, show=show, unit="item")
+    for part in parts:
+        yield part
+        progress.update(progress.at + len(part), text)  # type: ignore[arg-type]
+    progress.bar.close()
 
 
 def say_risen(first: float | None, rows: list[dict[str, Any]]) -> None:
