@@ -33,6 +33,9 @@ def features_of(net: nn.Module, features: Sequence[int] | int | None) -> tuple[i
 class Head(nn.Module):
     """A linear layer, or a 3x3 convolution where features and event are pictures of one size; in float32 always.
 
+    Either has a bias for each element of the event: a convolution with one a channel has to draw what all pictures have
+    in common from its features, and draws it from those of any latents, noise and all.
+
     Args:
         features: the shape of one network output, (F,) or (C', H, W).
         shape: the shape of the event.
@@ -54,7 +57,8 @@ class Head(nn.Module):
         self.layer: nn.Conv2d | nn.Linear
         if self.pictures:
             planes = self.shape[0] if len(self.shape) == 3 else 1
-            self.layer = nn.Conv2d(self.features[0], parameters * planes, 3, padding=1)
+            self.layer = nn.Conv2d(self.features[0], parameters * planes, 3, padding=1, bias=False)
+            self.places = nn.Parameter(torch.zeros(parameters * planes, *self.shape[-2:]))
         else:
             self.layer = nn.Linear(math.prod(self.features), parameters * math.prod(self.shape))
 
@@ -79,14 +83,15 @@ class Head(nn.Module):
             with torch.autocast(x.device.type, enabled=False):
                 return self._layer(x.to(self.layer.weight.dtype))
         if self.pictures:
-            return fold(self.layer, x, 3)
+            return fold(self.layer, x, 3) + self.places
         out: Tensor = self.layer(x.flatten(-len(self.features)) if len(self.features) > 1 else x)
         return out
 
     def bias(self, which: int) -> Tensor:
-        """The bias of one parameter, a view of the layer's: (planes,) for pictures, else (prod(shape),)."""
-        assert self.layer.bias is not None
-        return self.layer.bias.view(self.parameters_each, -1)[which]
+        """The bias of one parameter, (prod(shape),), a view."""
+        bias = self.places if self.pictures else self.layer.bias
+        assert bias is not None
+        return bias.view(self.parameters_each, -1)[which]
 
     @torch.no_grad()
     def start_at(self, which: int, values: Tensor) -> None:
@@ -95,8 +100,7 @@ class Head(nn.Module):
         With weights at their full size a decoder's first outputs are noise around the data's mean. Where the data has
         fewer directions than the latents, that noise stays in the others and is seen in samples.
         """
-        bias = self.bias(which)
-        bias.copy_(values.reshape(bias.numel(), -1).mean(1) if self.pictures else values.reshape(-1))
+        self.bias(which).copy_(values.reshape(-1))
         self._weight(which).mul_(QUIET)
 
     @torch.no_grad()
