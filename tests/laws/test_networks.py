@@ -101,7 +101,7 @@ def test_a_whitened_head_gives_the_principal_components_at_unit_variance() -> No
     torch.testing.assert_close(codes.T @ codes / 500, torch.eye(3).double(), rtol=0, atol=1e-10)
     torch.testing.assert_close(other, before, rtol=0, atol=0)
     first = torch.linalg.svd(x - x.mean(0), full_matrices=False)[0][:, 0] * 500**0.5
-    assert float((codes[:, 0] * first).mean().abs()) == pytest.approx(1.0, abs=1e-10)
+    assert (codes[:, 0] * first).mean().abs().item() == pytest.approx(1.0, abs=1e-10)
 
 
 @pytest.mark.parametrize("x", [torch.ones(50, 20), torch.randn(2, 20), torch.full((50, 20), torch.nan)])

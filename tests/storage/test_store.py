@@ -48,6 +48,7 @@ def test_round_trip(tmp_path: Path, name: str, dtype: torch.dtype) -> None:
     state = loaded.state_dict()
     assert list(state) == list(model.state_dict()) and type(loaded) is type(model)
     assert all(torch.equal(v, state[k]) and v.dtype == state[k].dtype for k, v in model.state_dict().items())
+    assert all(v.stride() == state[k].stride() for k, v in model.state_dict().items())  # as fast as it was trained
     x = torch.rand(3, *shape, dtype=dtype)
     assert torch.equal(model.reconstruct(x, mean=True), loaded.reconstruct(x, mean=True))
     (tmp_path / "again").mkdir()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vaekit.messages import Mistake, require_count, require_counts
 from vaekit.networks.fold import fold, join, with_context
-from vaekit.networks.initial import keep_variance
+from vaekit.networks.initial import channels_last, keep_variance
 from vaekit.part import Part
 
 
@@ -79,7 +79,7 @@ class ConvEncoder(Part):
         h, w = halvings(h, w, len(channels))[-1]
         layers += [nn.Flatten(), nn.Linear(last * h * w, width), activation()]
         self.layers = nn.Sequential(*layers)
-        keep_variance(self.layers)
+        keep_variance(channels_last(self.layers))
         self.features: tuple[int, ...] = (width,)
 
     def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
@@ -129,7 +129,7 @@ class ConvDecoder(Part):
             nn.Sequential(nn.ConvTranspose2d(ups[i + 1], ups[i], 4, stride=2, padding=1), activation())
             for i in reversed(range(len(channels)))
         )
-        keep_variance(self)
+        keep_variance(channels_last(self))
         self.features: tuple[int, ...] = (channels[0], *self.sizes[0])
 
     def _grow(self, x: Tensor) -> Tensor:

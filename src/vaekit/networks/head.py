@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from vaekit.messages import Mistake
 from vaekit.networks.fold import fold
+from vaekit.networks.initial import channels_last
 
 QUIET = 0.1  # of a layer's usual first weights
 FAINT = 0.01  # of the largest standard deviation: components below are not blown up to the full size of 1
@@ -57,7 +58,7 @@ class Head(nn.Module):
         self.layer: nn.Conv2d | nn.Linear
         if self.pictures:
             planes = self.shape[0] if len(self.shape) == 3 else 1
-            self.layer = nn.Conv2d(self.features[0], parameters * planes, 3, padding=1, bias=False)
+            self.layer = channels_last(nn.Conv2d(self.features[0], parameters * planes, 3, padding=1, bias=False))
             self.places = nn.Parameter(torch.zeros(parameters * planes, *self.shape[-2:]))
         else:
             self.layer = nn.Linear(math.prod(self.features), parameters * math.prod(self.shape))

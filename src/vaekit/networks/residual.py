@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from vaekit.messages import require_count, require_counts
 from vaekit.networks.conv import halvings, picture_shape
 from vaekit.networks.fold import fold, join, with_context
+from vaekit.networks.initial import channels_last
 from vaekit.part import Part
 
 
@@ -71,7 +72,7 @@ class ResidualEncoder(Part):
             last = out
         h, w = halvings(h, w, len(channels))[-1]
         layers += [nn.SiLU(), nn.Flatten(), nn.Linear(last * h * w, width), nn.SiLU()]
-        self.layers = nn.Sequential(*layers)
+        self.layers = channels_last(nn.Sequential(*layers))
         self.features: tuple[int, ...] = (width,)
 
     def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
@@ -123,6 +124,7 @@ class ResidualDecoder(Part):
             for i in reversed(range(len(channels)))
         )
         self.last = nn.SiLU()
+        channels_last(self)
         self.features: tuple[int, ...] = (channels[0], *self.sizes[0])
 
     def _grow(self, x: Tensor) -> Tensor:

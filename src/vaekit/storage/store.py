@@ -54,6 +54,8 @@ def load_model(folder: str | Path, *, modules: Mapping[str, nn.Module] | None = 
     model = model.to(DTYPES[spec["dtype"]])
     tensors = _widened(read_tensors(folder / "model.safetensors"), model.state_dict(), DTYPES[spec["dtype"]])
     _compare(model.state_dict(), tensors, folder / "model.safetensors")
+    layouts = {name: p for name, p in model.named_parameters() if p.ndim == 4}
+    tensors |= {name: torch.empty_like(p, device="cpu").copy_(tensors[name]) for name, p in layouts.items()}
     model.load_state_dict(tensors, assign=True)
     return model.eval()
 

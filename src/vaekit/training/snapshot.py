@@ -50,7 +50,8 @@ def unpack(run: Any, tensors: dict[str, Tensor], record: dict[str, Any]) -> None
         restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))
         run.step.usual[name].copy_(groups["usual"][name])
     if run.average is not None:
-        run.average.values = [groups["average"][str(i)] for i in range(len(run.average.values))]
+        for i, value in enumerate(run.average.values):
+            value.copy_(groups["average"][str(i)])
     run.step.skipped.copy_(groups["run"]["skipped"])
     run.at = run.step.steps = record["step"]
     run.history.truncate(record["rows"])

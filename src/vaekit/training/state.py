@@ -78,10 +78,13 @@ def optimizer_tensors(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
 
 
 def restore_optimizer(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `optimizer_tensors` gave."""
+    """Put back what `optimizer_tensors` gave, each tensor laid out as its parameter: fused kernels trust that it is."""
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
     state: dict[int, dict[str, Any]] = {}
     for key, value in tensors.items():
         i, name = key.split(".", 1)
         number = value.dtype == torch.float64 and value.ndim == 0
+        like = parameters[int(i)]
+        value = torch.empty_like(like).copy_(value) if value.shape == like.shape and value.ndim > 1 else value
         state.setdefault(int(i), {})[name] = value.item() if number else value
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
