@@ -18,7 +18,9 @@ __all__ = [
     "Step",
     "__version__",
     "data",
+    "datasets",
     "distributions",
+    "evaluate",
     "evaluation",
     "fit",
     "likelihoods",
@@ -39,13 +41,25 @@ from vaekit.messages import Mistake
 from vaekit.version import VERSION as __version__
 
 if TYPE_CHECKING:
-    from vaekit import data, distributions, evaluation, likelihoods, networks, objectives, posteriors, priors, recipes
+    from vaekit import (
+        data,
+        datasets,
+        distributions,
+        evaluation,
+        likelihoods,
+        networks,
+        objectives,
+        posteriors,
+        priors,
+        recipes,
+    )
     from vaekit.estimator import Autoencoder
     from vaekit.models import VAE, HierarchicalVAE, Model
     from vaekit.objectives import Recipe
     from vaekit.part import Part
     from vaekit.recipes.choose import recipe
     from vaekit.run import Run, fit, load, load_run
+    from vaekit.run.evaluating import evaluate
     from vaekit.training import Callback, Step
 
 PLACES = {
@@ -59,6 +73,7 @@ PLACES = {
     "recipe": "recipes.choose",
     "Run": "run",
     "fit": "run",
+    "evaluate": "run.evaluating",
     "load": "run",
     "load_run": "run",
     "Autoencoder": "estimator",

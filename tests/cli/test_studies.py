@@ -19,6 +19,34 @@ def test_studies(vaekit: Callable[..., Any], refused: Callable[..., str], home: 
     assert "did you mean 'samples'?" in refused(*wanted, "--metrics", "sample")
 
 
+def test_studies_of_the_likelihood(vaekit: Callable[..., Any], refused: Callable[..., str], images_run: Path) -> None:
+    wanted = ("evaluate", str(images_run), "--importance-samples", "4", "--limit", "3")
+    done = vaekit(*wanted, "--metrics", "annealed,bdmc", "--json")
+    found = json.loads(done.out.splitlines()[-1])
+    assert abs(found["annealed.ais_nll"] - found["annealed.importance_nll"]) < 1  # two latents: both are near it
+    assert abs(found["annealed.ais_nll"] - found["annealed.his_nll"]) < 1
+    assert found["bdmc.bdmc_lower"] < found["bdmc.bdmc_upper"] + 1
+    assert "200 temperatures" in found["protocols"]["annealed.ais_nll"] and "K = 4" in found["protocols"]["nll"]
+    assert "of 4 draws an item" in found["ess_warning"]
+    assert "Too few: of 4 draws an item" in vaekit(*wanted).out
+    assert "has none: give data of vk.datasets" in refused(*wanted, "--metrics", "disentanglement")
+
+
+def test_factors_beside_the_items(vaekit: Callable[..., Any], home: Path) -> None:
+    import numpy as np
+
+    random = np.random.default_rng(0)
+    a, b = random.integers(10, size=600), random.integers(5, size=600)
+    x = np.stack([3.0 * a, 2.0 * b, random.normal(size=600)], 1) + 0.01 * random.normal(size=(600, 3))
+    np.savez("known.npz", x=x.astype(np.float32), a=a, b=b, constant=np.ones(600), number=np.arange(600))
+    assert vaekit("train", "known.npz", "--recipe", "pca", "--set", "latent_dim=2", "--out", "pca").code == 0
+    done = vaekit("evaluate", "pca", "known.npz", "--metrics", "disentanglement", "--json")
+    found = json.loads(done.out.splitlines()[-1])
+    assert found["disentanglement.factors"] == 2  # what is constant or names each item is none
+    assert found["disentanglement.factor_vae"] > 0.95 > 0.7 > found["disentanglement.factor_vae_chance"]
+    assert found["disentanglement.mig"] > 0.75 and found["disentanglement.mig_chance"] < 0.1
+
+
 def test_doctor(vaekit: Callable[..., Any], refused: Callable[..., str], home: Path) -> None:
     heavy = ("--set", "beta=1000", "--set", "hidden=[16]", "--set", "latent_dim=2")  # no information is worth its price
     assert vaekit("train", home / "images.npy", *heavy, "--epochs", "80", "--lr", "0.01", "--out", "ill").code == 0

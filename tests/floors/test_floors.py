@@ -27,6 +27,7 @@ FLOORS: dict[str, tuple[int, int]] = {
     "networks": (1, 0),
     "data": (1, 0),
     "storage": (1, 0),
+    "datasets": (1, 1),
     "priors": (2, 0),
     "posteriors": (2, 0),
     "likelihoods": (2, 0),
@@ -309,6 +310,20 @@ assert not code, code
 )
 def test_light(code: str) -> None:
     assert loaded_by(code, HEAVY) == []
+
+
+SCORES = """
+import numpy as np
+from vaekit.evaluation.disentanglement import disentanglement_numbers, udr
+factors = np.indices((3, 4, 20)).reshape(3, -1).T[:, :2]
+disentanglement_numbers(factors, factors)
+udr([factors * 1.0, factors[:, ::-1] * 1.0])
+"""
+
+
+def test_scores_of_disentanglement_are_nobody_elses() -> None:
+    """No version of scikit-learn changes a number that is taken without it."""
+    assert loaded_by(SCORES, ("sklearn",)) == []
 
 
 # The rules themselves, on small trees with one thing planted.

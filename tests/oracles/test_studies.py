@@ -39,6 +39,27 @@ def test_codes_hold_the_labels(material: Material) -> None:
     assert accuracy.value > 0.96 - 4 * max(accuracy.se, (0.04 * 0.96 / accuracy.items) ** 0.5)
 
 
+def test_annealing_agrees_with_the_closed_form(material: Material) -> None:
+    found = study(["annealed", "bdmc"], material)
+    want = found["annealed.importance_nll"]  # the posterior of a ppca is exact, so that every weight is p(x)
+    assert want.items == 16 and found["annealed.importance_nll_mc_se"].value < 1e-3  # type: ignore[operator]
+    for name in ("annealed.ais", "annealed.his"):
+        error: Any = found[f"{name}_nll_mc_se"].value
+        assert abs(found[f"{name}_nll"].value - want.value) < 4 * error + 0.01  # type: ignore[operator]
+    gap: Any = found["bdmc.bdmc_gap"]
+    assert -3 * gap.se < gap.value < 0.1
+
+
+def test_axes_that_are_the_factors(material: Material) -> None:
+    bars = vk.datasets.Bars(noise=0.1).dataset(3000)
+    run = vk.fit(vk.recipe("ppca", bars, latent_dim=8), bars, valid=0.1, test=0.5, seed=0, verbose=False)
+    found = vk.evaluate(run, samples=10, metrics=["disentanglement"])
+    value = {name.partition(".")[2]: number.value for name, number in found.items()}
+    assert value["factors"] == 8 and found["disentanglement.mig"].items == 1500
+    assert value["factor_vae"] > 0.95 and value["dci_disentanglement"] > 0.6 and value["irs"] > 0.5
+    assert value["mig"] > 0.5 > 0.05 > value["mig_chance"]  # bins of equal width cut ten levels of as many items
+
+
 def test_a_linear_decoder_is_flat(material: Material) -> None:
     found = study(["regularity", "reconstruction"], material)
     assert found["regularity.geodesic_ratio"].value == pytest.approx(1, abs=1e-3)

@@ -14,7 +14,6 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-import vaekit as vk
 from vaekit.cli.options import given
 from vaekit.messages import Mistake
 
@@ -23,7 +22,6 @@ FIELDS = (
     "likelihood", "binarization", "elbo", "rate", "distortion", "nll", "nll_se", "nll_samples", "bits_per_dim",
     "active_units", "run",
 )  # fmt: skip
-NEEDED = ("binarization", "data", "likelihood", "metrics", "parameters", "recipe", "split")
 
 
 def import_all(modules: Iterable[str] | None) -> None:
@@ -40,30 +38,7 @@ def import_all(modules: Iterable[str] | None) -> None:
 def load(options: argparse.Namespace) -> Any:
     """The Run of a run's folder, or of a saved model's."""
     import_all(getattr(options, "imports", None))
-    folder = Path(options.run)
-    if not folder.is_dir():
-        raise Mistake(f"{folder} does not exist: give a run's folder or a saved model's.")
-    if not (folder / "run.json").exists() and (folder.parent / "run.json").exists() and folder.name == "model":
-        folder = folder.parent
-    if (folder / "run.json").exists():
-        run = vk.load_run(folder)
-        lacking = [name for name in NEEDED if name not in run.record]
-        if lacking:
-            raise Mistake(
-                f"{folder / 'run.json'}, field {lacking[0]!r}: missing; the file was damaged, take a copy of it."
-            )
-        return run
-    model = vk.load(folder)
-    record = {
-        "recipe": "saved model", "likelihood": model.likelihood.describe(), "binarization": None,
-        "parameters": sum(p.numel() for p in model.parameters()), "split": {"arguments": None, "items": {}},
-        "metrics": {}, "settings": {}, "data": {
-            "name": folder.resolve().name, "kind": "table" if len(model.shape) == 1 else "image", "layout": None,
-            "columns": None, "origin": "numpy", "read": {}, "condition": None,
-            "source": None, "shape": list(model.shape),
-        },
-    }  # fmt: skip
-    return vk.Run(model, record, [], dir=None)
+    return importlib.import_module("vaekit.run.loading").run_of(options.run)
 
 
 def items(run: Any, options: argparse.Namespace) -> Any:

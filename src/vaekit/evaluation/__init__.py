@@ -7,15 +7,20 @@ __all__ = [
     "annealed_log_likelihoods",
     "bdmc",
     "bound_numbers",
+    "conditional_log_likelihoods",
+    "disentanglement_numbers",
     "flat",
     "hamiltonian_log_likelihoods",
     "log_likelihoods",
     "nll_numbers",
     "paired_differences",
     "shared_log_likelihoods",
+    "udr",
 ]
 
 from vaekit.evaluation.annealed import annealed_log_likelihoods, bdmc
+from vaekit.evaluation.disentanglement import disentanglement_numbers, udr
+from vaekit.evaluation.given import conditional_log_likelihoods
 from vaekit.evaluation.hmc import hamiltonian_log_likelihoods
 from vaekit.evaluation.likelihood import bound_numbers, log_likelihoods, nll_numbers
 from vaekit.evaluation.number import Number, flat

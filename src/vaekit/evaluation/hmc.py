@@ -20,7 +20,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, constraints
 
 from vaekit.conditional import pick
 from vaekit.distributions import Bernoulli, Categorical, StandardGaussian
@@ -174,7 +174,7 @@ class Latents:
 
     Attributes:
         p: the prior, batch () or (B,).
-        q: the posterior, with `rsample` and `log_prob`; None where no x was given.
+        q: the posterior, anything with `rsample` and `log_prob`; None where no x was given.
         decode: z (C, B, D) -> p(x|z).
         missing: whether x may hold NaN.
     """
@@ -202,7 +202,8 @@ def latents_of(model: Model, x: Tensor | None, y: Mapping[str, Tensor] | None) -
         y: the encoded context.
 
     Raises:
-        Mistake: for a Point posterior, discrete latents and models that are neither VAE nor HierarchicalVAE.
+        Mistake: for a Point posterior, latents that are not real vectors (bits, classes, shares, points of a sphere)
+            and models that are neither VAE nor HierarchicalVAE.
     """
     if not model.has_density:
         raise Mistake(
@@ -220,20 +221,29 @@ def latents_of(model: Model, x: Tensor | None, y: Mapping[str, Tensor] | None) -
         raise Mistake(f"got a {type(model).__name__} and wanted a VAE or a HierarchicalVAE: use log_likelihoods.")
     q = None if x is None else model._posterior(x, y)
     found = Latents(model._prior(y), q, lambda z: model._likelihood(z, y), model.takes_missing)
-    if _discrete(found.p) or _discrete(found.q):
-        raise Mistake(
-            "discrete latents have no gradient to follow: use importance sampling, log_likelihoods with more draws."
-        )
+    for part in (found.p, found.q):
+        _require_real_vectors(part)
     return found
 
 
-def _discrete(distribution: Any) -> bool:
+def _require_real_vectors(distribution: Any) -> None:
+    """Refuse latents that no trajectory can move through: what is not real, and what is no vector."""
+    remedy = "use importance sampling, vk.evaluate or log_likelihoods with more draws."
     if isinstance(distribution, (Bernoulli, Categorical)):
-        return True
+        raise Mistake(f"discrete latents have no gradient to follow: {remedy}")
     try:
-        return bool(distribution.support.is_discrete)
+        support: Any = distribution.support
     except (AttributeError, NotImplementedError):  # our own say nothing
-        return False
+        support = constraints.real
+    while hasattr(support, "base_constraint"):  # of a vector, of a mixture
+        support = support.base_constraint
+    if support is not constraints.real:
+        raise Mistake(
+            f"latents of {type(distribution).__name__} are not all of the real numbers ({support}), which a trajectory "
+            f"would leave: {remedy}"
+        )
+    if distribution is not None and len(distribution.event_shape) != 1:
+        raise Mistake(f"got latents of shape {tuple(distribution.event_shape)} and wanted vectors: {remedy}")
 
 
 def _levels(model: HierarchicalVAE, noise: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -20,7 +20,7 @@ from vaekit.evaluation import products
 from vaekit.evaluation.number import Number, mean_error
 from vaekit.maths import log_mean_exp, log_mean_exp_error
 from vaekit.models import Model
-from vaekit.models.model import require_support
+from vaekit.models.model import latent_mean, require_support
 
 ACTIVE = 0.01  # variance of the posterior mean above which a latent counts as used (Burda et al. 2016)
 CHUNK = 2_000_000  # numbers of decoded data held at a time
@@ -73,8 +73,8 @@ def bound_numbers(model: Model, batches: Iterable[Any]) -> dict[str, Any]:
         batches: things with x (B, *X) in the model's units and the encoded y.
 
     Returns:
-        elbo, elbo_se (over items), rate, distortion, items, active_units and kl_each (a list); what a Point
-        posterior has not is None.
+        elbo, rate and distortion, with elbo_se, rate_se and distortion_se over items; items, active_units and kl_each
+        (a list); what a Point posterior has not is None.
     """
     elbo: list[Tensor] = []
     rate: list[Tensor] = []
@@ -96,7 +96,8 @@ def bound_numbers(model: Model, batches: Iterable[Any]) -> dict[str, Any]:
     all_means = torch.cat(means).double()
     several = len(all_means) > 1
     found: dict[str, Any] = {
-        "elbo": None, "elbo_se": None, "rate": None, "distortion": float(torch.cat(distortion).mean()),
+        "elbo": None, "elbo_se": None, "rate": None, "rate_se": None,
+        "distortion": float(torch.cat(distortion).mean()), "distortion_se": mean_error(torch.cat(distortion)),
         "items": len(all_means), "kl_each": None,
         "active_units": int((all_means.var(0) > ACTIVE).sum()) if several else None,
     }  # fmt: skip
@@ -106,6 +107,7 @@ def bound_numbers(model: Model, batches: Iterable[Any]) -> dict[str, Any]:
             "elbo": float(values.mean()),
             "elbo_se": mean_error(values),
             "rate": float(torch.cat(rate).mean()),
+            "rate_se": mean_error(torch.cat(rate)),
         }
     if kl_each:
         found["kl_each"] = torch.cat(kl_each).mean(0).tolist()
@@ -114,8 +116,8 @@ def bound_numbers(model: Model, batches: Iterable[Any]) -> dict[str, Any]:
 
 def _flat_means(levels: Any) -> Tensor:
     """The posterior's mean of each item, (B, sum of Z); of levels below the top, given the draws above."""
-    parts = [(q.mean.mean(0) if q.mean.ndim == 3 else q.mean).flatten(1) for q, _, _ in levels]
-    return torch.cat(parts, 1)
+    means = [(latent_mean(q), len(q.batch_shape)) for q, _, _ in levels]
+    return torch.cat([(mean.mean(0) if axes == 2 else mean).flatten(1) for mean, axes in means], 1)
 
 
 @torch.no_grad()
@@ -228,5 +230,5 @@ def _ess_warning(ess: Tensor, samples: int) -> str | None:
     return (
         f"of {samples} draws an item {float(ess.median()):.1f} count (median), and fewer than {floor:g} for {low:.0%} "
         "of the items, so the NLL is set by single draws and lies above the true one: give more draws "
-        f"(K = {max(5000, 10 * samples)}), or use annealed importance sampling."
+        f"(K = {max(5000, 10 * samples)}), or use annealed importance sampling (the study 'annealed')."
     )

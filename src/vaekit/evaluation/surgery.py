@@ -27,6 +27,7 @@ from vaekit.distributions.base import Factorised
 from vaekit.evaluation.likelihood import ACTIVE
 from vaekit.evaluation.number import Number, mean_number
 from vaekit.models import HierarchicalVAE, Model
+from vaekit.models.model import latent_mean
 from vaekit.noise import forked
 
 NUMBERS = 4_000_000  # of densities held at a time
@@ -135,7 +136,7 @@ def gap_numbers(
     pairs = top_level(model, x[rows], rows_of(y, rows))
     with forked(seed, x.device):
         seen = torch.cat([q.sample().flatten(1) for q, _ in pairs]).double()
-        drawn = torch.cat([p.sample(() if p.batch_shape else (len(q.mean),)).flatten(1) for q, p in pairs]).double()
+        drawn = torch.cat([p.sample(() if p.batch_shape else q.batch_shape).flatten(1) for q, p in pairs]).double()
     pooled = torch.cat([seen, drawn])
     distance = torch.cdist(pooled, pooled)
     upper = distance[tuple(torch.triu_indices(len(pooled), len(pooled), 1, device=x.device))]
@@ -171,7 +172,7 @@ def top_level(model: Any, x: Tensor, y: Mapping[str, Tensor] | None) -> Pairs:
 
 def flat_means(posteriors: list[Any]) -> Tensor:
     """The posteriors' means, (N, D)."""
-    return torch.cat([q.mean.flatten(1) for q in posteriors])
+    return torch.cat([latent_mean(q).flatten(1) for q in posteriors])
 
 
 def _double(q: Distribution) -> Any:

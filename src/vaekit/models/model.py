@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Model", "UserUnits"]
+__all__ = ["Model", "UserUnits", "latent_mean", "require_support"]
 
 import math
 from collections.abc import Iterator, Mapping
@@ -20,6 +20,8 @@ from vaekit.messages import Mistake
 from vaekit.models.trace import Trace
 from vaekit.networks import parameter_dtype
 from vaekit.part import Part
+
+MEAN_DRAWS = 256  # so that the mean of a collapsed latent varies by 1 / 256 between items, too little to count as used
 
 
 class UserUnits(Distribution):
@@ -210,8 +212,17 @@ class Model(Part):
 
 
 def latent_mean(q: Distribution) -> Any:
-    """The posterior's mean, (B, *Z), or a tuple of means for a hierarchy."""
-    return q.mean
+    """The posterior's mean, (B, *Z), or a tuple of means for a hierarchy; by draws where it has no formula.
+
+    Example:
+        >>> from torch.distributions import ExpTransform, Normal, TransformedDistribution
+        >>> latent_mean(TransformedDistribution(Normal(torch.zeros(5), 1e-3), [ExpTransform()])).shape
+        torch.Size([5])
+    """
+    try:
+        return q.mean
+    except NotImplementedError:  # as of a flow
+        return q.sample(torch.Size((MEAN_DRAWS,))).mean(0)
 
 
 def require_support(px: Distribution, x: Tensor) -> None:

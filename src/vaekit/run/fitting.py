@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = ["fit"]
 
+import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -22,10 +23,12 @@ from vaekit.run.material import is_loader, items_of, loaders, peek, read_parts, 
 from vaekit.run.plan import built, checked, planned, started_from
 from vaekit.run.record import describe
 from vaekit.run.run import Run
-from vaekit.storage import write_json
+from vaekit.storage import save_model, write_json
 from vaekit.training import Augmentation, Fitter, ForeignLoader, Settings
+from vaekit.version import VERSION
 
 NLL_SAMPLES, NLL_ITEMS = 500, 1000
+NLL_NUMBERS = 800_000  # of data whose likelihood is estimated, at most: a thousand items of 28 x 28, fewer larger ones
 UNDEFINED = (  # until there is data to measure them on
     "items", "elbo", "elbo_se", "rate", "distortion", "nll", "nll_se", "nll_samples", "bits_per_dim", "active_units",
 )  # fmt: skip
@@ -136,6 +139,8 @@ def fit(
         fitter = Fitter(plan, train, held, settings, folder=folder, show=verbose)
         fitter.run(resume=resume)
         run = Run(plan.model, record, fitter.history.rows, data=None if foreign else dataset, dir=folder)
+        if folder is not None:  # what took long to train is safe before it is measured
+            save_model(run.model, folder / "model", version=VERSION)
         record["metrics"] = _numbers(run, fitter, settings, device)
         if folder is not None:
             run._write(folder)
@@ -161,13 +166,13 @@ def _announce(verbose: bool, record: Mapping[str, Any], dataset: Dataset, device
 def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device) -> dict[str, Any]:
     """The metrics of the closing evaluation and of the run itself."""
     found: dict[str, Any] = dict.fromkeys(UNDEFINED)
-    name = None
+    name, limit = None, max(100, min(NLL_ITEMS, NLL_NUMBERS // math.prod(run.model.shape)))
     if run.data is not None:
         name = next((p for p in ("test", "valid", "train") if len(run.data.parts.get(p, ()))), "train")
-        found |= run.evaluate(split=name, samples=NLL_SAMPLES, limit=NLL_ITEMS)
+        found |= run.evaluate(split=name, samples=NLL_SAMPLES, limit=limit, show=fitter.show)
     elif isinstance(batches := fitter.train if fitter.valid is None else fitter.valid, ForeignLoader):
         name = "train" if fitter.valid is None else "valid"
-        found |= measure_loader(run.model, batches, samples=NLL_SAMPLES, limit=NLL_ITEMS)
+        found |= measure_loader(run.model, batches, samples=NLL_SAMPLES, limit=limit)
     steps, passes = fitter.at, fitter.at / fitter.train.batches
     return {
         "recipe": run.record["recipe"], "parameters": run.record["parameters"],

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vaekit.messages import ArgumentMistake, Mistake
 from vaekit.models import HierarchicalVAE, Model
+from vaekit.models.model import latent_mean
 
 
 @torch.no_grad()
@@ -54,6 +55,6 @@ def latent_names(n: int) -> list[str]:
 
 def flat_latents(q: Any, what: str) -> Tensor:
     """The mean of a posterior, a draw, or "moments": mean and deviation; the levels of a hierarchy side by side."""
-    z = q.rsample() if what == "sample" else q.mean
+    z = q.rsample() if what == "sample" else latent_mean(q)
     flat = torch.cat([level.flatten(1) for level in z], -1) if isinstance(z, tuple) else z.flatten(1)
     return torch.cat([flat, q.variance.sqrt()], -1) if what == "moments" else flat

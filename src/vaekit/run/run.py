@@ -15,7 +15,7 @@ from vaekit.data import Dataset, frame_like, restore
 from vaekit.measure import frozen_alike, measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
-from vaekit.models.model import UserUnits
+from vaekit.models.model import UserUnits, latent_mean
 from vaekit.noise import forked
 from vaekit.report import Plots, Subject, render, table, write_report
 from vaekit.run.folder import claim
@@ -153,7 +153,7 @@ class Run:
         dataset, batches = self._chunks(data, y)
         parts = []
         for batch in batches:
-            z = self.model._posterior(batch.x, batch.y).mean
+            z = latent_mean(self.model._posterior(batch.x, batch.y))
             parts.append(self._value(self.model._likelihood(z, batch.y), mean))
         return restore(dataset, torch.cat(parts))
 
@@ -178,16 +178,17 @@ class Run:
 
     def evaluate(
         self, data: Any = None, y: Any = None, *, samples: int = 500, limit: int = 1000, split: str = "test",
-        seed: int = 0,
+        seed: int = 0, show: bool = False,
     ) -> dict[str, Any]:  # fmt: skip
         """ELBO over all items, and the NLL with K = samples on at most `limit` random ones, with their errors.
 
         Args:
             data: items; where nothing is given, the run's own `split` ("test", "valid" or "train").
+            show: progress on stderr.
         """
         dataset = self.part(split) if data is None else self.read(data, y)
         how, device = self.record["binarization"], self.device
-        numbers = measure(self.model, dataset, how, samples=samples, limit=limit, seed=seed, device=device)
+        numbers = measure(self.model, dataset, how, samples=samples, limit=limit, seed=seed, device=device, show=show)
         return {"split": split if data is None else "given", **numbers}
 
     def part(self, split: str) -> Dataset:
