@@ -15,7 +15,7 @@ from vaekit.networks.fold import fold
 from vaekit.networks.initial import channels_last
 
 QUIET = 0.1  # of a layer's usual first weights
-FAINT = 0.01  # of the largest standard deviation: components below are not blown up to the full size of 1
+FAINT = 0.1  # of the largest standard deviation: components below are not blown up to the full size of 1
 
 
 def features_of(net: nn.Module, features: Sequence[int] | int | None) -> tuple[int, ...]:

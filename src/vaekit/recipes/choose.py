@@ -194,11 +194,10 @@ def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = Fa
         return Levels(float(likelihood.levels - 1), low=-1.0)
     if isinstance(likelihood, Bernoulli):
         return Levels(255.0) if bytes_ else None
-    if bytes_ and dataset.kind == "image":
-        return Rescale(255.0)
-    if isinstance(likelihood, ContinuousBernoulli) or (
-        isinstance(likelihood, Gaussian) and likelihood.arguments["link"]
-    ):
+    linked = isinstance(likelihood, Gaussian) and likelihood.arguments["link"]
+    if isinstance(likelihood, ContinuousBernoulli) or linked:
+        if bytes_ and dataset.kind == "image":
+            return Rescale(255.0)
         low, high = _extremes(dataset)
         if low < 0:
             raise Mistake(f"the data goes down to {low:.4g} and this likelihood wants 0 or more: use 'gaussian'.")
