@@ -163,21 +163,57 @@ def test_greys_under_a_bernoulli() -> None:
     assert len(said) == 1 and "100%" in said[0].evidence
 
 
-def test_overfitting_is_a_gap_beyond_its_error(run: Any) -> None:
-    other = np.random.default_rng(5).standard_normal((400, D)).astype(np.float32) * 2
-    assert "overfitting" in named(examine(case(run, held=table(other))))
-    assert "overfitting" not in named(examine(case(run, held=table(drawn(400, 7)))))
+def test_holes_are_what_decodes_show(run: Any) -> None:
+    model = copy.deepcopy(run.model)
+    with torch.no_grad():
+        model.likelihood.head.layer.weight[:, 0] = 0  # what z1 does shows nowhere
+        model.posterior.head.layer.bias[0] += 2
+    assert "holes in the prior" not in named(examine(case(run, model=model)))
+    shifted(model)
+    assert "holes in the prior" in named(examine(case(run, model=model)))
 
 
 def rows(values: list[float]) -> list[dict[str, float]]:
-    return [{"valid_elbo": -value} for value in values]
+    return [{"valid_elbo": -value, "epoch": i + 1, "step": 10 * (i + 1)} for i, value in enumerate(values)]
 
 
-def test_underfitting_is_a_loss_that_falls_before_the_end(run: Any) -> None:
+def test_overfitting_is_a_score_that_tells_what_was_trained_on(run: Any) -> None:
+    other = np.random.default_rng(5).standard_normal((400, D)).astype(np.float32) * 2
+    said = [f for f in examine(case(run, held=table(other))) if f.illness == "overfitting"]
+    assert len(said) == 1 and "of pairs" in said[0].evidence
+    assert "overfitting" not in named(examine(case(run, held=table(drawn(400, 7)))))
+
+
+def test_overfitting_is_a_held_out_loss_that_rose(run: Any) -> None:
+    behind = table(1.15 * drawn(400, 7))  # a gap that is certain, and that any model may have
+    rose = rows([100 + abs(i - 8) for i in range(20)])
+    ends = {keep: {**run.record, "settings": {"keep": keep}} for keep in ("last", "best")}
+    best = {**ends["best"], "metrics": {**run.metrics, "best_step": 90}}
+    assert "overfitting" not in named(examine(case(run, held=behind)))
+    said = [f for f in examine(case(run, held=behind, rows=rose, record=ends["last"])) if f.illness == "overfitting"]
+    assert len(said) == 1 and "11.0 nats better after epoch 9" in said[0].evidence
+    assert "overfitting" not in named(examine(case(run, held=behind, rows=rose, record=best)))
+    assert "overfitting" not in named(examine(case(run, rows=rose, record=ends["last"])))  # no gap
+
+
+def test_underfitting_is_a_loss_with_a_way_to_go(run: Any) -> None:
     falling = rows([200 - 5 * i for i in range(20)])
     done = rows([100 + 100 * math.exp(-i) for i in range(20)])
-    assert "underfitting" in named(examine(case(run, rows=falling)))
-    assert "underfitting" not in named(examine(case(run, rows=done)))
+    slow = rows([200 - 0.01 * i for i in range(20)])  # less than the held-out score's own error
+    rose = rows([200 - 5 * i if i < 12 else 100 + 5 * i for i in range(20)])
+    every_other = [row if i % 2 else {"elbo": 0.0} for i, row in enumerate(falling)]
+    trained = [{"elbo": row["valid_elbo"]} for row in falling]
+    for curve, ill in (
+        (falling, True),
+        (every_other, True),
+        (trained, True),
+        (done, False),
+        (slow, False),
+        (rose, False),
+    ):
+        assert ("underfitting" in named(examine(case(run, rows=curve)))) is ill
+    falls = [f.evidence for f in examine(case(run, rows=falling)) if f.illness == "underfitting"]
+    assert "fell by 20 nats" in falls[0] and "may gain 100 nats" in falls[0]  # 5 an epoch, 20 epochs more
 
 
 def test_too_few_draws(run: Any) -> None:

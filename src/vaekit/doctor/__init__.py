@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from vaekit.doctor.case import Case
 from vaekit.doctor.finding import Finding
 from vaekit.doctor.fitting import few_draws, overfitting, seeds_disagree, underfitting
-from vaekit.doctor.latents import collapse, dead_codes, prior_holes, regularisation
+from vaekit.doctor.holes import prior_holes
+from vaekit.doctor.latents import collapse, dead_codes, regularisation
 from vaekit.doctor.likelihoods import grey_as_bits, saturated_scales, unsupported, whole_numbers
 
 DIAGNOSES: tuple[Callable[[Case], Finding | None], ...] = (

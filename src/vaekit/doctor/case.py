@@ -89,6 +89,27 @@ class Case:
         """Bounds on held-out items."""
         return self._bounds(self.held)
 
+    @cached_property
+    def scores(self) -> Tensor | None:
+        """The ELBO of each training item, or minus its distortion where it has none, (N,)."""
+        return self._scores(self.train, self.numbers)
+
+    @cached_property
+    def held_scores(self) -> Tensor | None:
+        """The same of held-out items."""
+        return self._scores(self.held, self.held_numbers)
+
+    def _scores(self, dataset: Dataset | None, bounds: Mapping[str, Any] | None) -> Tensor | None:
+        if dataset is None or bounds is None:
+            return None
+        found = []
+        with torch.no_grad(), forked(SEED, self.device):
+            for batch in self.batches(dataset):
+                trace = self.model.trace(batch.x, batch.y)
+                score = trace.log_px.mean(0).double() + self.model.log_jacobian(batch.x)
+                found.append(score - trace.kl.double() if self.model.has_density else score)
+        return torch.cat(found)
+
     def _bounds(self, dataset: Dataset | None) -> dict[str, Any] | None:
         if dataset is None or not self.supported:
             return None
@@ -98,11 +119,12 @@ class Case:
         except Mistake:
             return None
 
-    def posteriors(self) -> Iterator[tuple[Batch, Any]]:
-        """Batches of the items at hand with q(z|x), for models with one level of latents; nothing for others."""
-        if self.at_hand is None or not hasattr(self.model, "posterior"):
+    def posteriors(self, dataset: Dataset | None = None) -> Iterator[tuple[Batch, Any]]:
+        """Batches of items, those at hand if none are given, with q(z|x); nothing for models with several levels."""
+        dataset = self.at_hand if dataset is None else dataset
+        if dataset is None or not hasattr(self.model, "posterior"):
             return
-        for batch in self.batches(self.at_hand):
+        for batch in self.batches(dataset):
             with torch.no_grad():
                 yield batch, self.model._posterior(batch.x, batch.y)
 

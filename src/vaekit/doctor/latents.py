@@ -1,11 +1,11 @@
-r"""Illnesses of the latents: collapse, dead codes, holes of the prior, a posterior too wide or too narrow.
+r"""Illnesses of the latents: collapse, dead codes, a posterior too wide or too narrow.
 
 .. math:: s^* = \arg\max_s E_{z \sim N(\mu, s^2 \sigma^2)}[\log p(x|z)] - KL(N(\mu, s^2 \sigma^2) \| p(z))
 """
 
 from __future__ import annotations
 
-__all__ = ["collapse", "dead_codes", "prior_holes", "regularisation"]
+__all__ = ["collapse", "dead_codes", "regularisation"]
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.distributions import kl_divergence
 
 from vaekit.conditional import pick
-from vaekit.distributions import Bernoulli, DiagonalGaussian, StandardGaussian
+from vaekit.distributions import Bernoulli, DiagonalGaussian
 from vaekit.doctor.case import SEED, Case
 from vaekit.doctor.finding import Finding
 from vaekit.likelihoods import FixedScale, Gaussian
@@ -22,7 +22,6 @@ from vaekit.noise import forked
 
 COLLAPSED = 0.3  # nats of rate in all below which the decoder does without the latents
 UNUSED, DEAD = 0.01, 0.2  # a binary latent this near to always 0 or always 1; this share of such latents
-HOLE = 0.25  # nats a latent between the Gaussian of the same moments as q(z) and the prior
 WIDTHS = tuple(2.0 ** (i / 2) for i in range(-5, 6))  # of the posterior, times its own
 TOO_WIDE, TOO_NARROW = 0.6, 1.7
 BALANCE = 2.0  # how far the likelihood's fixed variance may be from its best
@@ -54,37 +53,6 @@ def dead_codes(case: Case) -> Finding | None:
         "dead codes",
         f"{dead} of {len(average)} binary latents are the same for 99 % of the items",
         "start with a lower beta or a higher temperature, or take fewer latents",
-    )
-
-
-def prior_holes(case: Case) -> Finding | None:
-    """The posteriors of all items together are not where the prior is."""
-    draws = []
-    with forked(SEED, case.device), torch.no_grad():
-        for batch, q in case.posteriors():
-            p = case.model._prior(batch.y)
-            if not isinstance(p, StandardGaussian) or not hasattr(q, "rsample"):
-                return None
-            draws.append(q.rsample())
-    if not draws:
-        return None
-    z = torch.cat(draws).double().flatten(1)
-    n, d = z.shape
-    if n < 5 * d:
-        return None  # too few items to tell
-    covariance, mean = torch.cov(z.T).reshape(d, d), z.mean(0)
-    far = 0.5 * float(covariance.trace() + mean.square().sum() - d - torch.logdet(covariance))
-    far = (far - d * (d + 3) / (4 * n)) / d  # what as many draws from the prior itself would show is taken off
-    if far < HOLE:
-        return None
-    variance = covariance.diagonal()
-    worst = int((variance + mean.square() - variance.log()).argmax())
-    return Finding(
-        "holes in the prior",
-        f"over all items the latents do not follow the prior: they are {far:.2f} nats a latent away "
-        f"from it, z{worst + 1} worst with mean {float(mean[worst]):.2g} and standard deviation "
-        f"{float(variance[worst].sqrt()):.2g} in place of 0 and 1, so samples come from where no item is",
-        "raise beta to 1, train a VAE in place of an autoencoder, or give it a prior that is learned",
     )
 
 
