@@ -39,7 +39,8 @@ class Gaussian(Posterior):
         among hundreds of nats of distortion that is too weak to mend a bad start.
         """
         some = [part[:STARTED_FROM] for part in (x, *pick(self, y)) if part is not None]
-        self.head.whiten(0, torch.cat([self.net(*parts) for parts in zip(*(p.split(CHUNK) for p in some), strict=True)]))
+        chunks = zip(*(part.split(CHUNK) for part in some), strict=True)
+        self.head.whiten(0, torch.cat([self.net(*chunk) for chunk in chunks]))
         self.head.silence(1)
 
     def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:

@@ -18,6 +18,7 @@ from vaekit.noise import derive, forked, seed_step
 from vaekit.objectives import Recipe, Schedule, as_game
 from vaekit.objectives.schedules import Constant
 from vaekit.training.begin import begin
+from vaekit.training.compiling import Compiling
 from vaekit.training.finish import settle
 from vaekit.training.guards import explain
 from vaekit.training.history import History
@@ -129,6 +130,7 @@ class Fitter:
             self.model, self.game, self.optimizers,
             clip=s.clip, skip=s.skip, accumulate=s.accumulate, precision=s.precision,
         )  # fmt: skip
+        self.compiling = Compiling(self.step, s.compile, self.total)
         moved = [p for p in self.model.parameters() if p.requires_grad]
         self.average = None if s.ema is None else Average(moved, s.ema)
 
@@ -167,7 +169,7 @@ class Fitter:
                 group["lr"] = lr * factor
         seed_step(derive(self.settings.seed, self.at), self.device)
         batch = self._batch = self.train.batch(self.at)
-        metrics: Metrics = self.step(batch)
+        metrics = self.compiling(batch, self.at)
         if self.average is not None:
             self.average.update(self.at)
         self.at += 1

@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor
 
 from vaekit.messages import Mistake
+from vaekit.training.compiling import Compiling
 from vaekit.training.state import grouped, optimizer_tensors, restore_optimizer
 
 PLAIN = ("best", "seconds", "first", "stopping")
@@ -26,6 +27,7 @@ def packed(run: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors |= {f"average/{i}": v for i, v in enumerate(run.average.values)}
     tensors["run/skipped"] = run.step.skipped
     plain = {name: getattr(run, name) for name in PLAIN}
+    plain["compiled"] = run.compiling.choice
     return tensors, {**plain, "tally": run.tally.state(), "rows": len(run.history.rows)}
 
 
@@ -44,6 +46,7 @@ def unpack(run: Any, tensors: dict[str, Tensor], record: dict[str, Any]) -> None
         raise Mistake(f"{run.folder} has another recipe's checkpoint: resume with that one ({why})") from error
     for name in PLAIN:
         setattr(run, name, record[name])
+    run.compiling = Compiling(run.step, run.settings.compile, run.total, choice=record.get("compiled"))
     run.best_state = groups.get("best", {})
     run.tally.restore(record["tally"], run.device)
     for name, optimizer in run.optimizers.items():

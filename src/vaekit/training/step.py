@@ -76,11 +76,12 @@ class Step(nn.Module):
         own = {name: self.players[name] for name in self.optimizers}
         self.watch = Watch(own, self.device, skip=skip, all_of_them=clip is not None)
         self.bad, self.usual, self.skipped = self.watch.bad, self.watch.usual, self.watch.skipped
+        self.scored: Any = self.losses  # in training; what compiling replaces
         self.steps = 0
         self._jacobian: float | None = None
 
     def losses(self, batch: Batch) -> tuple[dict[str, Tensor], Metrics]:
-        """(player -> loss, metrics) of a batch in the model's units; what DDP and compile would wrap."""
+        """(player -> loss, metrics) of a batch in the model's units; what DDP would wrap and `Compiling` compiles."""
         narrow = self.precision == "bf16"
         with torch.autocast(self.device.type, dtype=torch.bfloat16) if narrow else nullcontext():
             trace = self.game.trace(self.model, batch)
@@ -122,7 +123,7 @@ class Step(nn.Module):
             parameter.grad = None
         parts = []
         for chunk in batch.chunks(self.accumulate):
-            losses, metrics = self.losses(chunk)
+            losses, metrics = self.scored(chunk)
             share = len(chunk) / len(batch)
             self._backward({k: v * share if share != 1 else v for k, v in losses.items() if k in turns})
             parts.append(metrics)
