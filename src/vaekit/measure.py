@@ -15,6 +15,7 @@ from torch import Tensor
 
 from vaekit.data import Dataset
 from vaekit.evaluation import bound_numbers, nll_numbers, shared_log_likelihoods
+from vaekit.memory import keep_freed_memory
 from vaekit.messages import Mistake, require_count
 from vaekit.models import Model
 from vaekit.noise import forked
@@ -77,6 +78,7 @@ def score_items(
     """The NLL of each item, (N,) float64 on the CPU; all items share their noise, so that none depends on another."""
     require_count("samples", samples)
     require_fitting(model, dataset)
+    keep_freed_memory()
     alike = dataclasses.replace(dataset, x=frozen_alike(dataset.x, how))
     batches = loader(model, alike, None, batch_size=SCORE_ROWS, device=device).in_order(SCORE_ROWS)
     found = [-shared_log_likelihoods(model, b.x, samples, y=b.y, seed=seed).cpu() for b in batches]
@@ -108,6 +110,7 @@ def measure(
     """
     require_count("samples", samples)
     require_count("limit", limit)
+    keep_freed_memory()
     with forked(seed, device):
         found = bound_numbers(model, prepared(model, dataset, how, batch_size=512, device=device))
         rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:limit])

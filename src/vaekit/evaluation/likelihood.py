@@ -23,7 +23,7 @@ from vaekit.models import Model
 from vaekit.models.model import latent_mean, require_support
 
 ACTIVE = 0.01  # variance of the posterior mean above which a latent counts as used (Burda et al. 2016)
-CHUNK = 2_000_000  # numbers of decoded data held at a time
+CHUNK = 2**18  # numbers of decoded data held at a time: hidden layers of convolutions are 32 times as large
 DECODED = 2**14  # items decoded at a time: hidden layers may be wider than the data
 HELD = 2**22  # log weights held at a time
 FEWEST, SHARE, MANY = 5.0, 0.01, 0.1  # an ESS below 5 or 1 % of K is too low; so is one of a tenth of the items

@@ -20,7 +20,7 @@ from vaekit.models import HierarchicalVAE, Model
 from vaekit.models.model import require_support
 from vaekit.models.trace import Trace
 
-NUMBERS = 2_000_000  # of decoded data held at a time
+NUMBERS = 2**18  # of decoded data held at a time: hidden layers of convolutions are 32 times as large
 DECODED = 2**14  # items decoded at a time: hidden layers may be wider than the data
 
 

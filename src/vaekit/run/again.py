@@ -45,7 +45,7 @@ def require_same(
         Mistake: naming the first thing that differs.
     """
     known, now = record["data"], Settings.of(plan.defaults, dict(training)).record()
-    settings = record.get("settings", {})
+    settings = Settings().record() | record.get("settings", {})  # what a newer version added was at its default
     given = {name for name, value in training.items() if value is not None}
     asked = given if record.get("status") == "finished" else set(now)
     pairs: list[tuple[str, Any, Any]] = [
