@@ -2,7 +2,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 LOCKED := $(BIN)/python -m pip install -q --disable-pip-version-check -c requirements/lock.txt
 
-.PHONY: demo test lint types build clean
+.PHONY: demo test lint types build bench clean
 
 demo: .venv/.ok-demo  ## train on the embedded digits, print the results, write runs/demo/report.html
 	$(BIN)/vaekit demo --overwrite
@@ -20,8 +20,11 @@ build: .venv/.ok-dev  ## a wheel in dist/
 	rm -rf dist
 	$(BIN)/python -m build --wheel --no-isolation
 
+bench: .venv-bench/.ok  ## speed beside peers, in an environment of its own; needs mnist.npz in $$VAEKIT_DATA; 20 minutes
+	.venv-bench/bin/python benchmarks/speed/run.py $(ARGS)
+
 clean:
-	rm -rf .venv dist runs .mypy_cache .ruff_cache .pytest_cache
+	rm -rf .venv .venv-bench dist runs .mypy_cache .ruff_cache .pytest_cache
 
 $(BIN)/python:
 	$(PYTHON) -m venv .venv
@@ -38,3 +41,8 @@ $(BIN)/python:
 .venv/.ok-dev: pyproject.toml requirements/lock.txt | $(BIN)/python
 	$(LOCKED) -e '.[test,dev]'
 	touch $@ .venv/.ok-test .venv/.ok-demo
+
+.venv-bench/.ok: pyproject.toml requirements/lock.txt benchmarks/speed/requirements.txt
+	$(PYTHON) -m venv .venv-bench
+	.venv-bench/bin/python -m pip install -q --disable-pip-version-check -c requirements/lock.txt -e . -r benchmarks/speed/requirements.txt
+	touch $@

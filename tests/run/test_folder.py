@@ -100,6 +100,12 @@ def test_a_resumed_run_is_the_recorded_one(tmp_path: Path, monkeypatch: pytest.M
     (out / "run.json").write_text(before.decode().replace('"status": "finished"', '"status": "running"'))
     with pytest.raises(vk.Mistake, match="lr was 0.001 .* and is 0.002 now"):
         vk.fit(recipe(), TABLE, out=out, resume=True, **QUICK)
+    # what an older version did not record was at its default
+    older = (out / "run.json").read_text().replace('"compile": false,', "")
+    (out / "run.json").write_text(older)
+    assert '"compile"' not in older
+    again = vk.fit(recipe(), TABLE, out=out, resume=True, lr=1e-3, **QUICK)
+    assert again.metrics["elbo"] == run.metrics["elbo"]
 
 
 def test_a_record_that_is_none(tmp_path: Path) -> None:

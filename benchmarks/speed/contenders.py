@@ -1,0 +1,289 @@
+"""The same training, sampling, encoding and scoring by vaekit, pythae, a loop written by hand and a jitted JAX scan.
+
+Each contender is a function of a case and its images that returns a `Timed`: callables that do one round and return
+its seconds, and the held-out bound afterwards, by which all are compared.
+"""
+
+from __future__ import annotations
+
+import logging
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from cases import LEARNING_RATE, Case
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+
+
+@dataclass
+class Timed:
+    """What a contender can do.
+
+    Attributes:
+        train: one pass over the items with a new model, after which `bound` is asked: seconds.
+        bound: the held-out bound of the model that was trained last, nats an item.
+        sample: that many items from the prior: seconds, or None.
+        encode: the means of all training items' latents: seconds, or None.
+    """
+
+    train: Callable[[], float]
+    bound: Callable[[], float]
+    sample: Callable[[int], float] | None = None
+    encode: Callable[[], float] | None = None
+
+
+def seconds_of(action: Callable[[], Any]) -> float:
+    began = time.perf_counter()
+    action()
+    return time.perf_counter() - began
+
+
+# -- vaekit ---------------------------------------------------------------------------------------------------
+
+
+class Logits(nn.Module):
+    """In place of a likelihood's head, where the network's own last layer gives the logits."""
+
+    pictures = True
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        super().__init__()
+        self.shape = shape
+
+    def forward(self, x: Tensor, leading: Any = None) -> tuple[Tensor, ...]:
+        return (x if leading is None else x.unflatten(0, leading),)
+
+    def start_at(self, which: int, values: Tensor) -> None:
+        """Leaves the layer as it is, as the others do."""
+
+
+def of_vaekit(case: Case, x: Tensor, held: Tensor, **settings: Any) -> Timed:
+    import vaekit as vk
+    from vaekit.objectives import ELBO, IWAE, Recipe
+    from vaekit.training import Fitter, Loader, Settings
+
+    kept: list[Any] = []
+
+    def made() -> Recipe:
+        torch.manual_seed(0)
+        objective = IWAE(samples=case.samples) if case.samples > 1 else ELBO()
+        if case.dense:
+            shape = {"shape": case.shape, "latent_dim": case.latents, "hidden": [case.features]}
+            return Recipe(vk.recipes.vae(**shape, likelihood=vk.likelihoods.Bernoulli()).model, objective)
+        likelihood = vk.likelihoods.Bernoulli(case.decoder(case.latents), case.shape, features=case.shape)
+        likelihood.head = Logits(case.shape)
+        posterior = vk.posteriors.Gaussian(case.encoder(), case.latents, features=case.features)
+        model = vk.VAE(vk.priors.StandardNormal(case.latents), posterior, likelihood)
+        return Recipe(model, objective)
+
+    def train() -> float:
+        recipe = made()
+        loader = Loader(x, None, recipe.model, batch_size=case.batch, seed=0, device=torch.device("cpu"))
+        wanted = Settings(epochs=1, batch_size=case.batch, lr=LEARNING_RATE, lr_schedule="constant", **settings)
+        fitter = Fitter(recipe, loader, None, wanted, show=False)
+        fitter.run()
+        kept[:] = [recipe.model.eval(), recipe.objective]
+        return fitter.seconds
+
+    @torch.no_grad()
+    def bound() -> float:
+        model, objective = kept
+        torch.manual_seed(1)
+        parts = held.float().split(100)
+        return float(torch.cat([objective.bound(model, model.trace(p, samples=case.samples)) for p in parts]).mean())
+
+    def sample(n: int) -> float:
+        return seconds_of(lambda: [kept[0].sample(1000) for _ in range(n // 1000)])
+
+    def encode() -> float:
+        with torch.no_grad():
+            return seconds_of(lambda: [kept[0].encode(part).mean for part in x.split(1000)])
+
+    return Timed(train, bound, sample, encode)
+
+
+# -- by hand --------------------------------------------------------------------------------------------------
+
+
+class ByHand(nn.Module):
+    """The same networks and bound, nothing else."""
+
+    def __init__(self, case: Case) -> None:
+        super().__init__()
+        self.samples, self.latents = case.samples, case.latents
+        self.encoder, self.decoder = case.encoder(), case.decoder(case.latents)
+        self.head = nn.Linear(case.features, 2 * case.latents)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """The bound of each item, (B,)."""
+        mean, log_scale = self.head(self.encoder(x)).chunk(2, -1)
+        if self.samples == 1:
+            z = torch.addcmul(mean, log_scale.exp(), torch.randn_like(mean))
+            lost = binary_cross_entropy_with_logits(self.decoder(z), x, reduction="none").flatten(1).sum(1)
+            return -lost - 0.5 * (mean.square() + (2 * log_scale).exp() - 1 - 2 * log_scale).sum(1)
+        noise = torch.randn(self.samples, *mean.shape)
+        z = torch.addcmul(mean, log_scale.exp(), noise)
+        logits = self.decoder(z.flatten(0, 1)).view(*z.shape[:2], -1)  # (K, B, D)
+        log_px = torch.einsum("kbd,bd->kb", logits, x.flatten(1)) + logsigmoid(-logits).sum(-1)
+        log_w = log_px + 0.5 * (noise.square() - z.square()).sum(-1) + log_scale.sum(-1)
+        return torch.logsumexp(log_w, 0) - torch.log(torch.tensor(float(self.samples)))
+
+
+def by_hand(case: Case, x: Tensor, held: Tensor) -> Timed:
+    kept: list[ByHand] = []
+
+    def train() -> float:
+        torch.manual_seed(0)
+        model = ByHand(case).train()
+        optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+        began = time.perf_counter()
+        for rows in torch.randperm(len(x)).split(case.batch):
+            optimizer.zero_grad()
+            (-model(x[rows].float()).mean()).backward()
+            optimizer.step()
+        spent = time.perf_counter() - began
+        kept[:] = [model.eval()]
+        return spent
+
+    @torch.no_grad()
+    def bound() -> float:
+        torch.manual_seed(1)
+        return float(torch.cat([kept[0](part) for part in held.float().split(100)]).mean())
+
+    @torch.no_grad()
+    def sample(n: int) -> float:
+        model = kept[0]
+        return seconds_of(
+            lambda: [model.decoder(torch.randn(1000, case.latents)).sigmoid() for _ in range(n // 1000)]
+        )
+
+    @torch.no_grad()
+    def encode() -> float:
+        model = kept[0]
+        return seconds_of(lambda: [model.head(model.encoder(part.float())).chunk(2, -1)[0] for part in x.split(1000)])
+
+    return Timed(train, bound, sample, encode)
+
+
+# -- pythae ---------------------------------------------------------------------------------------------------
+
+
+def of_pythae(case: Case, x: Tensor, held: Tensor) -> Timed:
+    logging.disable(logging.WARNING)
+    from pythae.data.datasets import BaseDataset
+    from pythae.models import IWAE, VAE, IWAEConfig, VAEConfig
+    from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
+    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+
+    kept: list[Any] = []
+    data = BaseDataset(x.float(), torch.zeros(len(x)))
+
+    def made() -> Any:
+        torch.manual_seed(0)
+        shared = {"input_dim": case.shape, "latent_dim": case.latents, "reconstruction_loss": "bce"}
+        if case.samples > 1:
+            return IWAE(IWAEConfig(number_samples=case.samples, **shared))
+        config = VAEConfig(**shared)
+        if case.dense:
+            return VAE(config)
+        return VAE(config, encoder=Encoder_Conv_VAE_MNIST(config), decoder=Decoder_Conv_AE_MNIST(config))
+
+    def train() -> float:
+        config = BaseTrainerConfig(
+            output_dir=tempfile.mkdtemp(), num_epochs=1, per_device_train_batch_size=case.batch,
+            learning_rate=LEARNING_RATE, no_cuda=True,
+        )  # fmt: skip
+        trainer = BaseTrainer(made(), train_dataset=data, training_config=config)
+        trainer.prepare_training()
+        trainer.callback_handler.callbacks.clear()
+        spent = seconds_of(lambda: trainer.train_step(epoch=1))
+        kept[:] = [trainer.model.eval()]
+        return spent
+
+    @torch.no_grad()
+    def bound() -> float:
+        torch.manual_seed(1)
+        parts = held.float().split(100)
+        return -float(sum(float(kept[0](BaseDataset(p, p)[slice(None)]).loss) for p in parts)) / len(parts)
+
+    @torch.no_grad()
+    def sample(n: int) -> float:
+        model = kept[0]
+        draw = lambda: model.decoder(torch.randn(1000, case.latents)).reconstruction  # noqa: E731
+        return seconds_of(lambda: [draw() for _ in range(n // 1000)])
+
+    @torch.no_grad()
+    def encode() -> float:
+        return seconds_of(lambda: [kept[0].encoder(part.float()).embedding for part in x.split(1000)])
+
+    return Timed(train, bound, sample, encode)
+
+
+# -- JAX ------------------------------------------------------------------------------------------------------
+
+
+def of_jax(case: Case, x: Tensor, held: Tensor) -> Timed:
+    """One jitted scan over an epoch: a VAE in Flax, Adam in optax."""
+    import flax.linen as fnn
+    import jax
+    import jax.numpy as jnp
+    import optax
+
+    class Vae(fnn.Module):
+        @fnn.compact
+        def __call__(self, x: Any, key: Any) -> Any:
+            h = fnn.relu(fnn.Dense(512)(x))
+            mean, log_scale = jnp.split(fnn.Dense(2 * case.latents)(h), 2, -1)
+            z = mean + jnp.exp(log_scale) * jax.random.normal(key, mean.shape)
+            logits = fnn.Dense(784)(fnn.relu(fnn.Dense(512)(z)))
+            lost = optax.sigmoid_binary_cross_entropy(logits, x).sum(-1)
+            return -lost - 0.5 * (mean**2 + jnp.exp(2 * log_scale) - 1 - 2 * log_scale).sum(-1)
+
+    model, optimizer = Vae(), optax.adam(LEARNING_RATE)
+    flat = jnp.asarray(x.flatten(1).numpy())
+    steps = len(x) // case.batch
+    kept: list[Any] = []
+
+    def step(state: Any, given: Any) -> Any:
+        weights, moments = state
+        rows, key = given
+
+        def loss(weights: Any) -> Any:
+            return -model.apply(weights, flat[rows].astype(jnp.float32), key).mean()
+
+        value, gradient = jax.value_and_grad(loss)(weights)
+        change, moments = optimizer.update(gradient, moments)
+        return (optax.apply_updates(weights, change), moments), value
+
+    @jax.jit
+    def epoch(state: Any, key: Any) -> Any:
+        order, noise = jax.random.split(key)
+        rows = jax.random.permutation(order, len(flat))[: steps * case.batch].reshape(steps, case.batch)
+        return jax.lax.scan(step, state, (rows, jax.random.split(noise, steps)))
+
+    def train() -> float:
+        key = jax.random.PRNGKey(0)
+        weights = model.init(key, jnp.zeros((1, 784)), key)
+        state = (weights, optimizer.init(weights))
+        began = time.perf_counter()
+        state, _ = jax.block_until_ready(epoch(state, key))
+        spent = time.perf_counter() - began
+        kept[:] = [state[0]]
+        return spent
+
+    def bound() -> float:
+        return float(model.apply(kept[0], jnp.asarray(held.flatten(1).float().numpy()), jax.random.PRNGKey(1)).mean())
+
+    return Timed(train, bound)
+
+
+CONTENDERS: dict[str, Callable[..., Timed]] = {
+    "vaekit": of_vaekit,
+    "by hand": by_hand,
+    "pythae 0.1.2": of_pythae,
+    "JAX scan": of_jax,
+}

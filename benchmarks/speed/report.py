@@ -1,0 +1,62 @@
+"""The table of a run as Markdown."""
+
+from __future__ import annotations
+
+import statistics
+from typing import Any
+
+from cases import CASES
+
+WANTED = {  # vaekit's speed over theirs, float32
+    "MLP, batch 32": {"pythae 0.1.2": 1.5, "by hand": 0.95, "JAX scan": 0.9},
+    "MLP, batch 128": {"pythae 0.1.2": 1.5, "by hand": 0.95, "JAX scan": 0.9},
+    "MLP, batch 1024": {"by hand": 0.95, "JAX scan": 0.9},
+    "pythae's MNIST conv net": {"pythae 0.1.2": 1.0, "by hand": 0.95},
+    "IWAE, K = 50": {"pythae 0.1.2": 1.15, "by hand": 0.95},
+}
+PEAK = {"MLP, batch 128": 0.7, "MLP, batch 1024": 0.85}
+
+
+def page(results: dict[str, Any]) -> str:
+    """The results with what was asked for beside them."""
+    m = results["machine"]
+    lines = [
+        "# Speed", "",
+        f"{m['processor']}, {m['cores']} cores, {m['kernels']}; torch {m['torch']}, float32, {m['threads']} threads.",
+        "Interleaved rounds, each contender in a process of its own; medians. `make bench` writes this page.", "",
+        "| case | contender | items/s | vaekit is | wanted | sampled/s | encoded/s | held-out bound | peak GiB |",
+        "|---|---|---|---|---|---|---|---|---|",
+    ]  # fmt: skip
+    for name, found in results["cases"].items():
+        own = statistics.median(found["contenders"]["vaekit"]["train"])
+        for label, row in found["contenders"].items():
+            speed = statistics.median(row["train"])
+            wanted = WANTED.get(name, {}).get(label)
+            verdict = "" if wanted is None else f"{wanted}: {'met' if own / speed >= wanted else '**missed**'}"
+            ratio = "" if label == "vaekit" else f"{own / speed:.2f} times as fast"
+            lines.append(
+                f"| {name} | {label} | {speed:,.0f} | {ratio} | {verdict} | {_median(row, 'sample')} | "
+                f"{_median(row, 'encode')} | {row['bound']:.2f} | {row['peak_gib']:.2f} |"
+            )
+        if not found["agree"]:
+            lines.append(f"| {name} | the held-out bounds do not agree | | | | | | | |")
+    lines += ["", "## The share of the matrix products' peak", "", *_shares(results), ""]
+    return "\n".join(lines)
+
+
+def _median(row: dict[str, Any], action: str) -> str:
+    return f"{statistics.median(row[action]):,.0f}" if action in row else ""
+
+
+def _shares(results: dict[str, Any]) -> list[str]:
+    lines = ["| case | peak, GFLOP/s | contender | GFLOP/s | share | wanted |", "|---|---|---|---|---|---|"]
+    for name, found in results["cases"].items():
+        weights = CASES[name].weights
+        if weights is None:
+            continue
+        for label, row in found["contenders"].items():
+            speed = 6 * weights * statistics.median(row["train"]) / 1e9
+            share, wanted = speed / found["matrix_gflops"], PEAK.get(name) if label == "vaekit" else None
+            verdict = "" if wanted is None else f"{wanted:.0%}: {'met' if share >= wanted else '**missed**'}"
+            lines.append(f"| {name} | {found['matrix_gflops']:.0f} | {label} | {speed:.0f} | {share:.0%} | {verdict} |")
+    return lines
