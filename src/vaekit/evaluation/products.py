@@ -100,7 +100,7 @@ class BernoulliProducts:
     def _score(self, z: Tensor) -> Tensor:
         shape = z.shape[:2]
         h = self.likelihood.features_of(z, *self.given)[0].flatten(1)  # (k B, F)
-        linear = torch.einsum("kbf,bf->kb", h.view(*shape, -1), self.pull)
+        linear = (h.view(*shape, -1) * self.pull).sum(-1)  # a batched product would copy h first
         # draws along the last axis: sums and products over D then run over whole rows
         logits = torch.addmm(self.bias.unsqueeze(1), self.weight, h.T).abs_()  # (D, k B)
         size = logits.sum(0)
