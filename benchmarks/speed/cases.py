@@ -103,6 +103,6 @@ CASES = {
     )
     for batch, items in ((32, 20_000), (128, 60_000), (1024, 60_000))
 } | {
-    "pythae's MNIST conv net": Case("mnist", 1_280, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000),
+    "pythae's MNIST conv net": Case("mnist", 640, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000),
     "IWAE, K = 50": Case("mnist", 2_000, 100, 16, mlp_encoder, mlp_decoder, 512, samples=50),
 }  # fmt: skip
