@@ -23,8 +23,8 @@ def page(results: dict[str, Any]) -> str:
     lines = [
         "# Speed", "",
         f"{m['processor']}, {m['cores']} cores, {m['kernels']}; torch {m['torch']}, float32, {m['threads']} threads.",
-        "Interleaved rounds in turning order, each contender in a process of its own; medians. `make bench` writes this page.",
-        "The bound is that of 2,000 held-out images after one pass: vaekit's start is its own, the others begin with torch's.",
+        "Interleaved rounds in turning order, each contender in a process of its own; medians. `make bench` writes this.",
+        "The bound is that of 2,000 held-out images after one pass: vaekit has a start of its own, the others torch's.",
         "",
         "| case | contender | items/s | vaekit is | wanted | sampled/s | encoded/s | held-out bound | peak GiB |",
         "|---|---|---|---|---|---|---|---|---|",
@@ -41,7 +41,7 @@ def page(results: dict[str, Any]) -> str:
                 f"{_median(row, 'encode')} | {row['bound']:.2f} | {row['peak_gib']:.2f} |"
             )
         if not found["agree"]:
-            lines.append(f"| {name} | vaekit's held-out bound is below the others'  | | | | | | | |")
+            lines.append(f"| {name} | vaekit's held-out bound is lower | | | | | | | |")
     lines += ["", "## The share of the matrix products' peak", "", *_shares(results), ""]
     return "\n".join(lines)
 
