@@ -23,7 +23,7 @@ def page(results: dict[str, Any]) -> str:
     lines = [
         "# Speed", "",
         f"{m['processor']}, {m['cores']} cores, {m['kernels']}; torch {m['torch']}, float32, {m['threads']} threads.",
-        "Interleaved rounds in turning order, each contender in a process of its own; medians. `make bench` writes this.",
+        "Interleaved rounds in turning order, each contender in a process of its own; medians. `make bench` makes it.",
         "The bound is that of 2,000 held-out images after one pass: vaekit has a start of its own, the others torch's.",
         "",
         "| case | contender | items/s | vaekit is | wanted | sampled/s | encoded/s | held-out bound | peak GiB |",
