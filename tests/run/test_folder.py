@@ -101,7 +101,7 @@ def test_a_resumed_run_is_the_recorded_one(tmp_path: Path, monkeypatch: pytest.M
     with pytest.raises(vk.Mistake, match="lr was 0.001 .* and is 0.002 now"):
         vk.fit(recipe(), TABLE, out=out, resume=True, **QUICK)
     # what an older version did not record was at its default
-    older = (out / "run.json").read_text().replace('"compile": false,', "")
+    older = (out / "run.json").read_text().replace('"compile": "off",', "")
     (out / "run.json").write_text(older)
     assert '"compile"' not in older
     again = vk.fit(recipe(), TABLE, out=out, resume=True, lr=1e-3, **QUICK)

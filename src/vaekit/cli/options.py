@@ -10,12 +10,6 @@ from typing import Any
 
 from vaekit.cli.parser import Parser
 
-
-def _switch(word: str) -> Any:
-    """on and off as truth values."""
-    return {"on": True, "off": False}.get(word, word)
-
-
 # name: (type, placeholder, what it is, in one sentence)
 TRAINING: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "epochs": (int, "N", "Passes over the data; without it 30, or more for small data (about 10,000 steps)."),
@@ -34,7 +28,7 @@ TRAINING: dict[str, tuple[Callable[[str], Any], str, str]] = {
     "save_every": (int, "STEPS", "Optimiser steps between checkpoints; without it one every 30 seconds."),
     "keep": (str, "WHICH", "Keep the weights of the best validation, or the last: best or last (best)."),
     "precision": (str, "NAME", "fp32 or bf16: bf16 runs the networks in bfloat16 (fp32)."),
-    "compile": (_switch, "HOW", "measure, on or off: measure compiles steps and keeps that where it is faster (off)."),
+    "compile": (str, "HOW", "measure, on or off: measure compiles steps and keeps that where it is faster (off)."),
     "device": (str, "NAME", "auto, cpu, cuda or mps (auto)."),
     "workers": (int, "N", "Threads that decode pictures of a folder; without it all cores."),
     "seed": (int, "N", "The seed of split, weights, order and noise (0)."),

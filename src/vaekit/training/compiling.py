@@ -27,7 +27,7 @@ class Compiling:
 
     Args:
         step: whose losses are compiled; validation and the guard's replay stay eager.
-        how: "measure", True (at once) or False (never).
+        how: "measure", "on" (at once) or "off" (never).
         total: the run's steps.
         choice: what a checkpoint says was chosen.
 
@@ -36,9 +36,9 @@ class Compiling:
             (of compiling), or `why` it was not.
     """
 
-    def __init__(self, step: Step, how: str | bool, total: int, *, choice: dict[str, Any] | None = None) -> None:
+    def __init__(self, step: Step, how: str, total: int, *, choice: dict[str, Any] | None = None) -> None:
         self.step, self.total = step, total
-        self.choice = {"kept": how} if choice is None and isinstance(how, bool) else choice
+        self.choice = {"kept": how == "on"} if choice is None and how != "measure" else choice
         self.eager: list[float] = []
         self.compiled: list[float] = []
         if self.choice is not None and self.choice["kept"]:

@@ -38,7 +38,7 @@ class Settings:
         save_every: optimiser steps between checkpoints; None saves every 30 seconds.
         keep: "best" restores the weights of the best validation at the end, "last" keeps the last.
         precision: "fp32" or "bf16" (networks in bfloat16; heads, scores and weights in float32).
-        compile: "measure" compiles the losses after the first steps and keeps that where it is faster; True, False.
+        compile: "measure" compiles the losses after the first steps and keeps that where it is faster; "on", "off".
         device: "auto", "cpu", "cuda", "mps", ...
         workers: threads that decode pictures of a folder; None for all cores.
         seed: of weights, order and noise.
@@ -62,7 +62,7 @@ class Settings:
     save_every: int | None = None
     keep: str = "best"
     precision: str = "fp32"
-    compile: str | bool = False
+    compile: str = "off"
     device: str = "auto"
     workers: int | None = None
     seed: int = 0
@@ -84,11 +84,10 @@ class Settings:
             raise Mistake(f"got warmup={self.warmup!r} and wanted steps, or a fraction of all steps below 1.")
         if self.epochs is not None and self.steps is not None:
             raise Mistake(f"got epochs={self.epochs} and steps={self.steps}: give one of them.")
-        for name, choices in [("keep", ("best", "last")), ("precision", ("fp32", "bf16"))]:
+        for name, choices in [("keep", ("best", "last")), ("precision", ("fp32", "bf16")),
+                              ("compile", ("measure", "on", "off"))]:  # fmt: skip
             if getattr(self, name) not in choices:
                 raise Mistake(f"got {name}={getattr(self, name)!r} and wanted {' or '.join(map(repr, choices))}.")
-        if self.compile not in (True, False, "measure"):
-            raise Mistake(f"got compile={self.compile!r} and wanted 'measure', True or False.")
         if not callable(self.lr_schedule) and self.lr_schedule not in ("cosine", "constant"):
             raise Mistake(f"got lr_schedule={self.lr_schedule!r} and wanted 'cosine', 'constant' or a function.")
         if self.ema is not None and not (_is(Real, self.ema) and 0 < self.ema < 1):
