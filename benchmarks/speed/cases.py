@@ -19,7 +19,6 @@ class Case:
     """One network and how it is trained.
 
     Attributes:
-        data: "mnist" or "cifar".
         items: trained on in a round, in one pass.
         batch: items in a step.
         latents: their number.
@@ -29,7 +28,6 @@ class Case:
         weights: of matrix products, for the share of the peak: 6 operations a weight and an item.
     """
 
-    data: str
     items: int
     batch: int
     latents: int
@@ -47,18 +45,13 @@ class Case:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        return (1, 28, 28) if self.data == "mnist" else (3, 32, 32)
+        return (1, 28, 28)
 
 
 def images(case: Case) -> tuple[Tensor, Tensor]:
     """(items to train on, 2,000 held-out ones): thresholded to 0 and 1, (N, C, H, W) uint8."""
-    folder = Path(os.environ["VAEKIT_DATA"])
-    if case.data == "mnist":
-        archive = np.load(folder / "mnist.npz")
-        train, held = archive["x_train"][:, None], archive["x_test"][:, None]
-    else:
-        train = np.load(folder / "cifar10_train15k.npz")["x"].transpose(0, 3, 1, 2)
-        held = np.load(folder / "cifar10_test.npz")["x"].transpose(0, 3, 1, 2)
+    archive = np.load(Path(os.environ["VAEKIT_DATA"]) / "mnist.npz")
+    train, held = archive["x_train"][:, None], archive["x_test"][:, None]
     bits = [torch.from_numpy((part > 127).astype(np.uint8)) for part in (train[: case.items], held[:2000])]
     return bits[0], bits[1]
 
@@ -99,10 +92,10 @@ def mnist_decoder(latents: int) -> nn.Module:
 
 CASES = {
     f"MLP, batch {batch}": Case(
-        "mnist", items, batch, 16, mlp_encoder, mlp_decoder, 512, weights=2 * 784 * 512 + 3 * 512 * 16
+        items, batch, 16, mlp_encoder, mlp_decoder, 512, weights=2 * 784 * 512 + 3 * 512 * 16
     )
     for batch, items in ((32, 20_000), (128, 60_000), (1024, 60_000))
 } | {
-    "pythae's MNIST conv net": Case("mnist", 640, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000),
-    "IWAE, K = 50": Case("mnist", 2_000, 100, 16, mlp_encoder, mlp_decoder, 512, samples=50),
+    "pythae's MNIST conv net": Case(640, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000),
+    "IWAE, K = 50": Case(2_000, 100, 16, mlp_encoder, mlp_decoder, 512, samples=50),
 }  # fmt: skip

@@ -94,7 +94,7 @@ def measured(name: str, case: Case, rounds: int) -> dict[str, Any]:
                 if turn and "seconds" in answer:
                     items = answer.get("items", case.items)
                     found[label].setdefault(action, []).append(items / answer["seconds"])
-                found[label] |= {k: answer[k] for k in ("bound", "started", "peak_gib") if k in answer}
+                found[label] |= {k: answer[k] for k in ("bound", "peak_gib") if k in answer}
     for worker in workers.values():
         worker.close()
     agree = found["vaekit"]["bound"] > max(row["bound"] for row in found.values()) - AGREE

@@ -202,3 +202,14 @@ def test_a_gaussian_posterior_begins_where_the_prior_is() -> None:
     torch.testing.assert_close(found.loc.mean(0), torch.zeros(3).double(), rtol=0, atol=1e-9)
     torch.testing.assert_close(torch.cov(found.loc.T, correction=0), torch.eye(3).double(), rtol=0, atol=1e-9)
     assert torch.equal(found.scale, torch.ones_like(found.scale))
+
+
+def test_the_start_looks_at_items_from_all_of_the_data() -> None:
+    """Of sorted items the first 2,048 are of one kind."""
+    torch.manual_seed(0)
+    q = GaussianPosterior(MLP(1, []), 1).double()
+    x = torch.linspace(0, 1, 5000, dtype=torch.float64).unsqueeze(1)
+    with torch.no_grad():
+        q.before_fit(x, {}, len(x))
+        codes = q(x).loc
+    assert codes.mean().abs() < 1e-2 and abs(codes.std() - 1) < 1e-2

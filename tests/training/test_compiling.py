@@ -75,14 +75,19 @@ def test_a_short_run_is_not_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run.compiling.choice == {"kept": False, "why": "4 s were left: too few to pay for compiling"}
 
 
+@pytest.mark.parametrize("good", [0, 3])  # calls before the error: batches of another size are compiled later
 @pytest.mark.parametrize("how", ["measure", "on"])
-def test_an_error_of_the_compiler_changes_nothing(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+def test_an_error_of_the_compiler_changes_nothing(monkeypatch: pytest.MonkeyPatch, how: str, good: int) -> None:
     plain = fitter("off")
     plain.run()
     Clock(monkeypatch, 10.0, 1.0)
 
     def broken(function: Any, **_: Any) -> Any:
+        calls = iter(range(100))
+
         def fails(batch: Any) -> Any:
+            if next(calls) < good:
+                return function(batch)
             torch.randn(3)  # what it drew before it failed does not count
             raise RuntimeError("no C++ compiler\nand more lines")
 

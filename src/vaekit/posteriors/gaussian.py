@@ -38,7 +38,8 @@ class Gaussian(Posterior):
         The rate pulls codes that are too close together, or off the origin, towards the prior with about a nat each;
         among hundreds of nats of distortion that is too weak to mend a bad start.
         """
-        some = [part[:STARTED_FROM] for part in (x, *pick(self, y)) if part is not None]
+        stride = -(-len(x) // STARTED_FROM)  # items may be sorted by class: not the first ones alone
+        some = [part[::stride] for part in (x, *pick(self, y)) if part is not None]
         chunks = zip(*(part.split(CHUNK) for part in some), strict=True)
         self.head.whiten(0, torch.cat([self.net(*chunk) for chunk in chunks]))
         self.head.silence(1)

@@ -64,17 +64,11 @@ class Compiling:
 
     def _start(self) -> None:
         compiled = torch.compile(self.step.losses, dynamic=False, options={"fallback_random": True})
-        proven = False
 
         def guarded(batch: Batch) -> Any:
-            nonlocal proven
-            if proven:
-                return compiled(batch)
             noise = torch.get_rng_state()
             try:
-                found = compiled(batch)
-                proven = len(self.compiled) > WARM or self.choice is not None
-                return found
+                return compiled(batch)
             except Exception as error:  # the compiler's own are of many kinds; the eager step tells if it was ours
                 torch.set_rng_state(noise)
                 found = self.step.losses(batch)
