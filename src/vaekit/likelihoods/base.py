@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from vaekit.conditional import Conditional
 from vaekit.messages import Mistake
-from vaekit.networks import Head, features_of
+from vaekit.networks import MLP, Head, features_of
 
 
 class Likelihood(Conditional):
@@ -72,6 +72,14 @@ class Likelihood(Conditional):
         """The head's output, parameters_each() tensors (*leading, *X)."""
         out: tuple[Tensor, ...] = self.head(*self.features_of(*given))
         return out
+
+    @property
+    def entrance(self) -> nn.Linear | None:
+        """The linear layer that z enters, its context behind it; None where the network does not tell."""
+        first = getattr(self.net, "entrance", None)
+        if first is None and isinstance(self.net, MLP) and not self.net.layers:
+            first = self.head.layer  # nothing stands before the head
+        return first if isinstance(first, nn.Linear) else None
 
     def describe(self) -> str:
         """The family in a few words, for tables."""

@@ -7,6 +7,7 @@ __all__ = ["VAE"]
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
+import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
@@ -17,8 +18,8 @@ from vaekit.likelihoods import Likelihood
 from vaekit.models.model import Model
 from vaekit.models.trace import Trace
 from vaekit.networks import ZeroFill
-from vaekit.posteriors import Posterior
-from vaekit.priors import Prior
+from vaekit.posteriors import Gaussian, Posterior
+from vaekit.priors import Prior, StandardNormal
 
 
 class VAE(Model):
@@ -68,6 +69,23 @@ class VAE(Model):
         for start in range(0, samples, chunk):
             z = q.rsample((min(chunk, samples - start),))  # (K, B, *Z)
             yield Trace(x, y, ((q, p, z),), self.likelihood(z, *given), missing=self.takes_missing)
+
+    @torch.no_grad()
+    def rescale(self, mean: Tensor, scale: Tensor) -> None:
+        """Let the latents be (z - mean) / scale of what they were, (D,) each; what items decode to stays."""
+        first = self.likelihood.entrance
+        assert first is not None and isinstance(self.posterior, Gaussian), "ask `rescales` first"
+        weight = first.weight[:, : len(mean)]
+        first.bias.add_(weight @ mean)
+        weight.mul_(scale)
+        self.posterior.rescale(mean, scale)
+
+    @property
+    def rescales(self) -> bool:
+        """Whether posterior and decoder are linear where the latents leave and enter, and the prior N(0, I)."""
+        plain = type(self.prior) is StandardNormal and type(self.posterior) is Gaussian
+        first = self.likelihood.entrance if plain else None
+        return first is not None and first.weight.requires_grad
 
     def _posterior(self, x: Tensor, y: Mapping[str, Tensor] | None) -> Distribution:
         q: Distribution = self.posterior(x, *pick(self.posterior, y))

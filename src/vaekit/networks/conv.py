@@ -132,6 +132,11 @@ class ConvDecoder(Part):
         keep_variance(channels_last(self))
         self.features: tuple[int, ...] = (channels[0], *self.sizes[0])
 
+    @property
+    def entrance(self) -> nn.Module:
+        """The layer that the latents enter."""
+        return self.start[0]
+
     def _grow(self, x: Tensor) -> Tensor:
         for step, (h, w) in zip(self.steps, reversed(self.sizes[:-1]), strict=True):
             x = step(x)[..., :h, :w]  # doubling an odd size's half gives one row too many

@@ -105,6 +105,13 @@ class Head(nn.Module):
         self._weight(which).mul_(QUIET)
 
     @torch.no_grad()
+    def rescale(self, which: int, shift: Tensor, factor: Tensor) -> None:
+        """Let one parameter be (what it was - shift) * factor from now on; shift and factor (prod(shape),) each."""
+        bias, weight = self.bias(which), self._weight(which)
+        bias.sub_(shift).mul_(factor)
+        weight.mul_(factor.view(-1, *[1] * (weight.ndim - 1)))
+
+    @torch.no_grad()
     def whiten(self, which: int, features: Tensor) -> None:
         """Let one parameter begin as the leading principal components of these features, each with variance 1.
 

@@ -59,6 +59,12 @@ class MLP(Part):
         keep_variance(self.layers)
         self.features: tuple[int, ...] = (width,)
 
+    @property
+    def entrance(self) -> nn.Linear | None:
+        """The layer that the input enters, its context behind it; None where the input is passed through."""
+        first = next(iter(self.layers), None)
+        return first if isinstance(first, nn.Linear) else None
+
     def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
         if len(self.shape) > 1:
             x = x.flatten(-len(self.shape))

@@ -44,6 +44,12 @@ class Gaussian(Posterior):
         self.head.whiten(0, torch.cat([self.net(*chunk) for chunk in chunks]))
         self.head.silence(1)
 
+    @torch.no_grad()
+    def rescale(self, mean: Tensor, scale: Tensor) -> None:
+        """Let z be (z - mean) / scale of what it was, (D,) each; exact but where a scale is at its bound."""
+        self.head.rescale(0, mean, 1 / scale)
+        self.head.rescale(1, scale.log(), torch.ones_like(scale))
+
     def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:
         loc, log_scale = self.parameters_of(*given)  # each (B, D)
         # hardtanh is clamp with a cheaper gradient

@@ -271,7 +271,7 @@ class Fitter:
             self.average.swap()
         self.model.eval()
         if isinstance(self.train, Loader) and self.at:
-            settle(self.model, self.train, seed=derive(self.settings.seed, 7))
+            settle(self.model, self.game, self.train, seed=derive(self.settings.seed, 7))
 
     def save(self) -> None:
         """Write a checkpoint; the order of a foreign DataLoader is known only where its epochs begin."""
