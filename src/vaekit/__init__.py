@@ -23,6 +23,7 @@ __all__ = [
     "evaluate",
     "evaluation",
     "fit",
+    "fit_many",
     "likelihoods",
     "load",
     "load_run",
@@ -60,6 +61,7 @@ if TYPE_CHECKING:
     from vaekit.recipes.choose import recipe
     from vaekit.run import Run, fit, load, load_run
     from vaekit.run.evaluating import evaluate
+    from vaekit.run.many import fit_many
     from vaekit.training import Callback, Step
 
 PLACES = {
@@ -73,6 +75,7 @@ PLACES = {
     "recipe": "recipes.choose",
     "Run": "run",
     "fit": "run",
+    "fit_many": "run.many",
     "evaluate": "run.evaluating",
     "load": "run",
     "load_run": "run",

@@ -163,8 +163,8 @@ class Autoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimat
         how = binarization(dataset, getattr(model, "likelihood", None), None)
         parts = split(dataset, valid=valid, test=0.0, seed=seed)
         train = Loader(
-            dataset.x[torch.from_numpy(parts["train"])] if valid else dataset.x, None, model,
-            batch_size=settings.batch_size, seed=seed, device=device,
+            dataset.x, None, model, batch_size=settings.batch_size, seed=seed, device=device,
+            rows=torch.from_numpy(parts["train"]) if valid else None,
             change=None if how is None else lambda x: binarize_tensor(x, how),
         )  # fmt: skip
         held = loader(model, dataset.take(parts["valid"]), how, batch_size=ROWS, device=device) if valid else None

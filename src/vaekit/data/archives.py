@@ -23,13 +23,15 @@ SUFFIX = re.compile(r"(.+)_(train|valid|val|validation|test)")
 BROKEN = (OSError, ValueError, EOFError, KeyError, zipfile.BadZipFile, zlib.error)
 WHOLE = ""
 MOST_LISTED = 12
+MAPPED = 2**28  # bytes above which a .npy file is mapped to memory and not read
 Header = tuple[tuple[int, ...], np.dtype[Any]]
 
 
 def read_npy(path: Path, *, layout: str | None = None) -> Dataset:
     """The one array of a .npy file."""
     try:
-        array = np.load(path, allow_pickle=False)
+        large = path.stat().st_size > MAPPED
+        array = np.load(path, mmap_mode="c" if large else None, allow_pickle=False)  # "c" never writes to the file
     except BROKEN as error:
         raise _broken(path, "its array", error) from error
     if not isinstance(array, np.ndarray):

@@ -35,7 +35,7 @@ def collapse(case: Case) -> Finding | None:
     return Finding(
         "posterior collapse",
         f"the latents carry {found['rate']:.2f} nats of each item in all, so the decoder makes every item without them",
-        "let the rate's weight rise slowly (beta=vk.objectives.Linear(0, 1, steps=0.3)), lower beta, "
+        "let the rate's weight rise slowly (beta=vk.objectives.schedules.Linear(0, 1, steps=0.3)), lower beta, "
         "or take a weaker decoder; if the items have nothing in common, there is nothing to learn",
     )
 

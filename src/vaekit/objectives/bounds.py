@@ -53,12 +53,11 @@ class ELBO(Bound):
         super().__init__()
         if not isinstance(beta, Schedule) and not (isinstance(beta, Real) and 0 <= beta < math.inf):
             raise Mistake(f"got beta={beta!r} and wanted 0 or more: the rate is weighed, never rewarded.")
-        self.plain = not isinstance(beta, Schedule) and beta == 1
         self.beta = beta if isinstance(beta, Schedule) else Constant(float(beta))
         self.samples = samples
 
     def bound(self, model: Model, trace: Trace) -> Tensor:
-        rate = trace.kl if self.plain else self.beta.value() * trace.kl
+        rate = self.beta.value() * trace.kl
         log_px = trace.log_px
         return (log_px.squeeze(0) if len(log_px) == 1 else log_px.mean(0)) - rate
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["fit"]
+__all__ = ["closed", "fit"]
 
 import math
 import sys
@@ -138,13 +138,18 @@ def fit(
         train, held = loaders(plan, dataset, data, valid, settings, device, how, augmentation)
         fitter = Fitter(plan, train, held, settings, folder=folder, show=verbose)
         fitter.run(resume=resume)
-        run = Run(plan.model, record, fitter.history.rows, data=None if foreign else dataset, dir=folder)
-        if folder is not None:  # what took long to train is safe before it is measured
-            save_model(run.model, folder / "model", version=VERSION)
-        record["metrics"] = _numbers(run, fitter, settings, device)
-        if folder is not None:
-            run._write(folder)
-            run.report()
+        return closed(fitter, record, None if foreign else dataset, folder)
+
+
+def closed(fitter: Fitter, record: dict[str, Any], dataset: Dataset | None, folder: Path | None) -> Run:
+    """The run of a fitter that came to its end, measured, and in its folder where it has one."""
+    run = Run(fitter.model, record, fitter.history.rows, data=dataset, dir=folder)
+    if folder is not None:  # what took long to train is safe before it is measured
+        save_model(run.model, folder / "model", version=VERSION)
+    record["metrics"] = _numbers(run, fitter)
+    if folder is not None:
+        run._write(folder)
+        run.report()
     return run
 
 
@@ -163,7 +168,7 @@ def _announce(verbose: bool, record: Mapping[str, Any], dataset: Dataset, device
     )
 
 
-def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device) -> dict[str, Any]:
+def _numbers(run: Run, fitter: Fitter) -> dict[str, Any]:
     """The metrics of the closing evaluation and of the run itself."""
     found: dict[str, Any] = dict.fromkeys(UNDEFINED)
     name, limit = None, max(100, min(NLL_ITEMS, NLL_NUMBERS // math.prod(run.model.shape)))
@@ -178,7 +183,7 @@ def _numbers(run: Run, fitter: Fitter, settings: Settings, device: torch.device)
         "recipe": run.record["recipe"], "parameters": run.record["parameters"],
         "epochs": passes, "steps": steps, "seconds": round(fitter.seconds, 3),
         "items_per_second": round(passes * fitter.train.items / fitter.seconds, 1) if steps else None,
-        "device": str(device), "seed": settings.seed, "split": name,
+        "device": str(fitter.device), "seed": fitter.settings.seed, "split": name,
         "likelihood": run.record["likelihood"], "binarization": run.record["binarization"],
         "compiled": fitter.compiling.choice,
         "best_step": fitter.best["step"], "skipped_steps": int(fitter.step.skipped), **found,

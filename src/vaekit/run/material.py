@@ -190,9 +190,8 @@ def loaders(
 
     x = dataset.x if augmentation is None or augmentation.wide is None else augmentation.wide
     train = Loader(
-        x if len(rows) == len(dataset) else x[rows],
-        None if y is None else {k: v[rows.to(v.device)] for k, v in y.items()},
-        model, batch_size=settings.batch_size, seed=settings.seed, device=device,
+        x, y, model, batch_size=settings.batch_size, seed=settings.seed, device=device,
+        rows=None if len(rows) == len(dataset) else rows,
         change=changed if how or augmentation else None,
     )  # fmt: skip
     if not len(dataset.parts.get("valid", ())):

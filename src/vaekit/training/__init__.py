@@ -11,7 +11,9 @@ __all__ = [
     "Loader",
     "Settings",
     "Step",
+    "apart",
     "binarize_tensor",
+    "fit_together",
 ]
 
 from vaekit.training.callbacks import Callback
@@ -19,3 +21,4 @@ from vaekit.training.fit import Fitter
 from vaekit.training.loader import Augmentation, Batch, ForeignLoader, Loader, binarize_tensor
 from vaekit.training.settings import Settings
 from vaekit.training.step import Step
+from vaekit.training.together import apart, fit_together

@@ -65,6 +65,4 @@ def _first_items(train: Loader | ForeignLoader) -> tuple[Tensor, Mapping[str, Te
         x, y = train.open(next(iter(train.loader)))
         return torch.as_tensor(x, device=train.device), y
     rows = max(2, BEFORE_FIT // max(1, train.x[0].numel()))
-    x = train.x[:rows].to(train.device)
-    y = None if train.y is None else {k: v[: len(x)].to(train.device) for k, v in train.y.items()}
-    return x if train.change is None else train.change(x), y
+    return train.raw(torch.arange(min(rows, train.items), device=train.x.device))

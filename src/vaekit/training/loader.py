@@ -115,8 +115,9 @@ class Loader:
     An epoch is cut into batches of nearly equal size, so that the last one has company too.
 
     Args:
-        x: (N, *X) in storage type.
+        x: (N, *X) in storage type; it may be a file that is mapped to memory.
         y: the encoded context, (N, width) each, or None.
+        rows: which of the N are the loader's; None for all. They are not copied.
         model: gives the transform.
         batch_size: the largest batch.
         seed: of the order.
@@ -132,13 +133,17 @@ class Loader:
         batch_size: int,
         seed: int,
         device: torch.device,
+        rows: Tensor | None = None,
         change: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.device, self.model, self.seed, self.change = device, model, seed, change
+        if device.type != "cpu" and rows is not None:  # what is copied there is what is needed
+            x, y, rows = x[rows], None if y is None else {k: v[rows.to(v.device)] for k, v in y.items()}, None
         fits = device.type != "cpu" and x.numel() * x.element_size() < ON_DEVICE
         self.x = x.to(device) if fits else x
         self.y = None if y is None else {k: v.to(self.x.device) for k, v in y.items()}
-        self.items = len(x)
+        self.kept = rows
+        self.items = len(x) if rows is None else len(rows)
         self.batches = math.ceil(self.items / batch_size)
         self._dtype = parameter_dtype(model)  # looked for once, not at every batch
         self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
@@ -151,22 +156,28 @@ class Loader:
             self._epoch = epoch
         return self._order
 
-    def batch(self, step: int) -> Batch:
-        """The batch of an optimiser step, counted from 0."""
+    def chosen(self, step: int) -> Tensor:
+        """Which of the loader's items are the batch of an optimiser step, counted from 0."""
         epoch, i = divmod(step, self.batches)
         low, high = i * self.items // self.batches, (i + 1) * self.items // self.batches
-        return self.rows(self.order(epoch)[low:high])
+        return self.order(epoch)[low:high]
+
+    def batch(self, step: int) -> Batch:
+        """The batch of an optimiser step, counted from 0."""
+        return self.rows(self.chosen(step))
 
     def rows(self, index: Tensor) -> Batch:
-        """The batch of these rows."""
-        x = self.x.index_select(0, index).to(self.device, non_blocking=True)
-        if self.change is not None:
-            x = self.change(x)
-        y = None
-        if self.y is not None:
-            y = {k: v.index_select(0, index).to(self.device) for k, v in self.y.items()}
+        """The batch of these of the loader's items."""
+        x, y = self.raw(index)
         x = x.to(self._dtype) if self.model.transform is None else self.model.transform(x)
         return Batch(x, y, index)
+
+    def raw(self, index: Tensor) -> tuple[Tensor, dict[str, Tensor] | None]:
+        """These items in storage type, changed where the loader changes them, and their context."""
+        index = index if self.kept is None else self.kept[index]
+        x = self.x.index_select(0, index).to(self.device, non_blocking=True)
+        y = None if self.y is None else {k: v.index_select(0, index).to(self.device) for k, v in self.y.items()}
+        return x if self.change is None else self.change(x), y
 
     def in_order(self, batch_size: int) -> Iterator[Batch]:
         """All items once, in order."""

@@ -1,0 +1,120 @@
+"""fit_many: several seeds, or several values of a recipe's arguments, trained together."""
+
+from __future__ import annotations
+
+__all__ = ["fit_many"]
+
+import contextlib
+import dataclasses
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from vaekit.messages import ArgumentMistake, Mistake, require_count
+from vaekit.recipes.choose import binarization
+from vaekit.run.fitting import closed
+from vaekit.run.folder import claim
+from vaekit.run.material import is_loader, items_of, loaders, read_parts, repeatable
+from vaekit.run.plan import built, checked, planned
+from vaekit.run.record import describe
+from vaekit.run.run import Run
+from vaekit.storage import write_json
+from vaekit.training import Fitter, Settings, apart, fit_together
+
+
+def fit_many(
+    recipe: Any,
+    data: Any,
+    *,
+    seeds: int | Iterable[int] = 8,
+    variants: Sequence[Mapping[str, Any]] = ({},),
+    labels: Any = None,
+    y: Any = None,
+    valid: Any = None,
+    test: Any = None,
+    split_by: Any = None,
+    binarize: str | None = None,
+    reading: Mapping[str, Any] | None = None,
+    out: str | Path | None = None,
+    overwrite: bool = False,
+    verbose: bool = True,
+    **training: Any,
+) -> list[Run]:
+    """Train each variant of a recipe under each seed, on the same split of the data.
+
+    Where the models differ in nothing but their weights and the values of schedules, such as beta, they are stacked and
+    trained as one, which costs little more than one of them as long as they are small; else, or where a setting looks at
+    a single run (early_stopping, clip, callbacks, ...), one after the other, which is said. A stacked run has other noise
+    than the same seed has alone, and no checkpoints.
+
+    Args:
+        recipe: a recipe's name, or what `vk.recipe` made.
+        data: as for `vk.fit`, but no DataLoader.
+        seeds: how many, or which.
+        variants: recipe arguments of each variant, such as `[{"beta": 0.5}, {"beta": 2.0}]`.
+        labels, y, valid, test, split_by, binarize, reading: as for `vk.fit`.
+        out: a folder, in which each run has one of its own, such as `beta-2.0-seed-3`; None writes nothing.
+        overwrite: delete runs that are in those folders.
+        verbose: progress and messages on stderr.
+        training: as for `vk.fit`, without seed.
+
+    Returns:
+        the runs, all seeds of the first variant first.
+
+    Raises:
+        Mistake: for a model that cannot be built anew, and for whatever `vk.fit` refuses.
+
+    Example:
+        >>> runs = fit_many("vae", "digits", seeds=3, epochs=1, verbose=False)
+        >>> [run.metrics["seed"] for run in runs]
+        [0, 1, 2]
+    """
+    if "seed" in training:
+        raise ArgumentMistake("got seed= and wanted seeds=, how many or which: the split is the same for all.")
+    seeds = list(range(require_count("seeds", seeds)) if isinstance(seeds, int) else seeds)
+    if not seeds or not variants:
+        raise Mistake(f"got {len(seeds)} seeds and {len(variants)} variants and wanted one or more of each.")
+    if is_loader(data):
+        raise Mistake("got a DataLoader, whose batches one run uses up: give arrays, or the name or path of data.")
+    Settings.of({}, checked(training))
+    dataset, parts = read_parts(data, labels, y, valid, test, split_by, reading, training)
+    base = planned(recipe, dataset, y)
+    if base.build is None:
+        raise Mistake("got a model and wanted what can be built anew for each run: a recipe's name or vk.recipe(...).")
+    fitters: list[Fitter] = []
+    records, folders = [], []
+    for variant in variants:
+        plan = dataclasses.replace(base, arguments={**base.arguments, **variant})
+        for seed in seeds:
+            own = built(plan, seed)
+            settings = Settings.of(own.defaults, {**training, "seed": seed})
+            device = settings.chosen_device()
+            own.model.to(device)
+            how = binarization(dataset, getattr(own.model, "likelihood", None), binarize)
+            record = describe(
+                own, dataset, settings, source=str(data) if isinstance(data, (str, Path)) else None,
+                how=repeatable(labels, y, reading), parts=parts, items=items_of(dataset, data),
+            )  # fmt: skip
+            record["binarization"] = how
+            train, held = loaders(own, dataset, data, valid, settings, device, how, None)
+            folder = None if out is None else Path(out) / "-".join(
+                [*(f"{name}-{value}" for name, value in variant.items()), f"seed-{seed}"]
+            )  # fmt: skip
+            fitters.append(Fitter(own, train, held, settings, folder=folder, show=verbose))
+            records.append(record)
+            folders.append(folder)
+    why = apart(fitters)
+    if why is not None and verbose:
+        print(f"{len(fitters)} runs, one after the other: {why}", file=sys.stderr)
+    with contextlib.ExitStack() as claims:
+        for folder, record in zip(folders, records, strict=True):
+            claims.enter_context(claim(folder, overwrite=overwrite))
+            if folder is not None:
+                write_json(folder / "run.json", record)
+        if why is None:
+            fit_together(fitters)
+        else:
+            for fitter in fitters:
+                fitter.run()
+        return [closed(f, r, dataset, folder) for f, r, folder in zip(fitters, records, folders, strict=True)]
