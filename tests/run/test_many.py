@@ -15,6 +15,7 @@ from vaekit.distributions import DiagonalGaussian
 from vaekit.objectives.schedules import Linear
 from vaekit.training import Callback
 
+RISING, LATER = Linear(0.0, 1.0, steps=0.5), Linear(1.0, 3.0, steps=5)
 SHORT: dict[str, Any] = {"epochs": 3, "batch_size": 300, "verbose": False}
 
 
@@ -33,7 +34,7 @@ def weights(run: vk.Run) -> dict[str, torch.Tensor]:
     ("recipe", "arguments", "variants"),
     [
         ("vae", {"hidden": [16], "latent_dim": 3}, [{"beta": 0.5}, {"beta": 4.0}]),
-        ("vae", {"hidden": [16], "latent_dim": 3}, [{"beta": Linear(0.0, 1.0, steps=0.5)}, {"beta": Linear(1.0, 3.0, steps=5)}]),
+        ("vae", {"hidden": [16], "latent_dim": 3}, [{"beta": RISING}, {"beta": LATER}]),
         ("vae_conv", {"channels": [4, 8], "width": 16, "latent_dim": 3}, [{}]),
         ("autoencoder", {"hidden": [16], "latent_dim": 3}, [{}]),
         ("ladder_vae", {"hidden": [16, 16], "latent_dims": [3, 2]}, [{}]),

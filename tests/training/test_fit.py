@@ -238,6 +238,24 @@ def test_bf16_keeps_scores_in_float32_and_ends_close_to_fp32() -> None:
     assert a["valid_elbo"] != b["valid_elbo"]  # the networks did run in bfloat16
 
 
+def test_bf16_multiplies_logits_in_bfloat16_and_other_heads_in_float32() -> None:
+    torch.manual_seed(0)
+    z = torch.randn(4, 2)
+    for kind, narrow in ((vk.likelihoods.Bernoulli, True), (vk.likelihoods.Gaussian, False)):
+        p = kind(vk.networks.MLP(2, [8]), (6,))
+        torch.nn.init.normal_(p.head.bias(0))
+        wide = p.parameters_of(z)[0]
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            h = p.net(z)
+            out = p.parameters_of(z)[0]
+        rounded = p.head.layer.weight.bfloat16().float() if narrow else p.head.layer.weight
+        want = h.float() @ rounded.T
+        want = (want.bfloat16().float() if narrow else want) + p.head.bias(0)
+        assert out.dtype == torch.float32
+        torch.testing.assert_close(out, want, rtol=0, atol=0.02 if narrow else 1e-6)  # one unit of the last place
+        assert 0 < (out - wide).abs().max() < 0.1
+
+
 def test_tensorboard_holds_the_history(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator

@@ -29,6 +29,7 @@ class Likelihood(Conditional):
     label: ClassVar[str]  # the name that reports print
     wants: ClassVar[str]  # the data it can score, in words
     discrete: ClassVar[bool] = False  # whether it gives probabilities, not densities
+    narrow: ClassVar[bool] = False  # whether the head may multiply in bfloat16: logits, where 1/256 hardly shows
 
     def __init__(
         self,
@@ -44,7 +45,7 @@ class Likelihood(Conditional):
             return
         self.shape = tuple(shape)
         self.net = net
-        self.head = Head(features_of(net, features), self.shape, self.parameters_each())
+        self.head = Head(features_of(net, features), self.shape, self.parameters_each(), narrow=self.narrow)
 
     def parameters_each(self) -> int:
         """Numbers per element of the item that the head makes."""

@@ -28,6 +28,7 @@ class Bernoulli(Likelihood):
     label = "Bernoulli"
     wants = "0 and 1"
     discrete = True
+    narrow = True
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         self.head.start_at(0, torch.logit(x.nanmean(0).nan_to_num(0.5).clamp(0.001, 0.999)))

@@ -65,6 +65,7 @@ class Categorical(Likelihood):
     label = "categorical"
     wants = "whole numbers from 0 to levels - 1"
     discrete = True
+    narrow = True
 
     def __init__(
         self,

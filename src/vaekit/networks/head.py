@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from vaekit.messages import Mistake
 from vaekit.networks.fold import fold
@@ -32,7 +33,7 @@ def features_of(net: nn.Module, features: Sequence[int] | int | None) -> tuple[i
 
 
 class Head(nn.Module):
-    """A linear layer, or a 3x3 convolution where features and event are pictures of one size; in float32 always.
+    """A linear layer, or a 3x3 convolution where features and event are pictures of one size; its output is float32.
 
     Either has a bias for each element of the event: a convolution with one a channel has to draw what all pictures have
     in common from its features, and draws it from those of any latents, noise and all.
@@ -41,6 +42,8 @@ class Head(nn.Module):
         features: the shape of one network output, (F,) or (C', H, W).
         shape: the shape of the event.
         parameters: how many numbers each element of the event needs.
+        narrow: under autocast multiply in its precision too, which leaves errors of 1/256 of a product; else the whole
+            layer stays in float32.
 
     Forward: (*leading, *features) -> as many tensors (*leading, *shape) as there are parameters; `leading` unfolds
     axes that were folded into one.
@@ -51,8 +54,11 @@ class Head(nn.Module):
         torch.Size([5, 7, 3, 4])
     """
 
-    def __init__(self, features: Sequence[int], shape: Sequence[int], parameters: int = 1) -> None:
+    def __init__(
+        self, features: Sequence[int], shape: Sequence[int], parameters: int = 1, *, narrow: bool = False
+    ) -> None:
         super().__init__()
+        self.narrow = narrow
         self.features, self.shape, self.parameters_each = tuple(features), tuple(shape), parameters
         self.pictures = len(self.features) == 3 and self.features[-2:] == self.shape[-2:] and len(self.shape) in (2, 3)
         self.layer: nn.Conv2d | nn.Linear
@@ -80,12 +86,15 @@ class Head(nn.Module):
 
     def _layer(self, x: Tensor) -> Tensor:
         """(*leading, parameters * prod(shape)), or (*leading, parameters * planes, H, W) for pictures."""
-        if torch.is_autocast_enabled(x.device.type):
+        if torch.is_autocast_enabled(x.device.type) and not self.narrow:
             with torch.autocast(x.device.type, enabled=False):
                 return self._layer(x.to(self.layer.weight.dtype))
         if self.pictures:
             return fold(self.layer, x, 3) + self.places
-        out: Tensor = self.layer(x.flatten(-len(self.features)) if len(self.features) > 1 else x)
+        x = x.flatten(-len(self.features)) if len(self.features) > 1 else x
+        if self.narrow and torch.is_autocast_enabled(x.device.type):
+            return linear(x, self.layer.weight) + self.layer.bias  # the bias, and so the sum, in float32
+        out: Tensor = self.layer(x)
         return out
 
     def bias(self, which: int) -> Tensor:

@@ -44,9 +44,9 @@ def fit_many(
     """Train each variant of a recipe under each seed, on the same split of the data.
 
     Where the models differ in nothing but their weights and the values of schedules, such as beta, they are stacked and
-    trained as one, which costs little more than one of them as long as they are small; else, or where a setting looks at
-    a single run (early_stopping, clip, callbacks, ...), one after the other, which is said. A stacked run has other noise
-    than the same seed has alone, and no checkpoints.
+    trained as one, so that operations' overhead is paid once: the smaller nets and batches are, the more that saves.
+    Else, or where a setting looks at a single run (early_stopping, clip, callbacks), they are trained one after the
+    other, which is said. A stacked run has other noise than the same seed has alone, and no checkpoints.
 
     Args:
         recipe: a recipe's name, or what `vk.recipe` made.

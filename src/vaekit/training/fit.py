@@ -12,7 +12,7 @@ from typing import Any
 
 from torch import Tensor
 
-from vaekit.memory import keep_freed_memory
+from vaekit.memory import denormals_flushed, keep_freed_memory
 from vaekit.messages import Mistake
 from vaekit.noise import derive, forked, seed_step
 from vaekit.objectives import Recipe, Schedule, as_game
@@ -108,7 +108,7 @@ class Fitter:
                 print(said, file=sys.stderr)
         else:
             self.history.truncate(0)
-        with Signals() as signals:
+        with Signals() as signals, denormals_flushed():
             self._call("on_train_begin")
             self._loop(signals)
             if signals.received:

@@ -37,7 +37,7 @@ class Settings:
         valid_every: epochs between validations.
         save_every: optimiser steps between checkpoints; None saves every 30 seconds.
         keep: "best" restores the weights of the best validation at the end, "last" keeps the last.
-        precision: "fp32" or "bf16" (networks in bfloat16; heads, scores and weights in float32).
+        precision: "fp32" or "bf16" (networks and heads of logits in bfloat16; other heads, scores, weights in float32).
         compile: "measure" compiles the losses after the first steps and keeps that where it is faster; "on", "off".
         device: "auto", "cpu", "cuda", "mps", ...
         workers: threads that decode pictures of a folder; None for all cores.

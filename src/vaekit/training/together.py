@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call, stack_module_state, vmap
 
+from vaekit.memory import denormals_flushed
 from vaekit.messages import Mistake
 from vaekit.noise import derive, seed_step
 from vaekit.objectives import Schedule
@@ -70,7 +71,8 @@ def fit_together(fitters: Sequence[Fitter]) -> None:
     progress = Progress(first.total, 0, show=first.show)
     began = shown = time.monotonic()
     while first.at < first.total:
-        stack.step(first.at)
+        with denormals_flushed():
+            stack.step(first.at)
         now = time.monotonic()
         whole = first.at % first.train.batches == 0 or first.at == first.total
         for fitter in fitters:
@@ -92,10 +94,9 @@ def _fails(fitters: Sequence[Fitter]) -> str | None:
     noise = torch.get_rng_state()
     bodies = [_Losses(Step(fitter.model, fitter.game)) for fitter in fitters]
     weights, buffers = stack_module_state(bodies)
-    batch = fitters[0].train.rows(torch.arange(min(FEW, fitters[0].train.items)))
-    alike = [Batch(batch.x, batch.y)] * len(fitters)
+    few = fitters[0].train.rows(torch.arange(min(FEW, fitters[0].train.items)).repeat(len(fitters)))
     try:
-        _all_losses(bodies[0], weights, buffers, alike)
+        _all_losses(bodies[0], weights, buffers, _unfolded(few, len(fitters)))
     except RuntimeError as error:
         return str(error).splitlines()[0]
     finally:
@@ -103,21 +104,23 @@ def _fails(fitters: Sequence[Fitter]) -> str | None:
     return None
 
 
-def _all_losses(
-    body: _Losses, weights: Any, buffers: Any, batches: Sequence[Batch]
-) -> tuple[Tensor, dict[str, Tensor]]:
+def _unfolded(flat: Batch, runs: int) -> Batch:
+    """The batches of all runs side by side, x (runs, B, *X), of one that holds one after the other."""
+    y = None if flat.y is None else {name: values.unflatten(0, (runs, -1)) for name, values in flat.y.items()}
+    return Batch(flat.x.unflatten(0, (runs, -1)), y)
+
+
+def _all_losses(body: _Losses, weights: Any, buffers: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """The losses (runs,) and the scores (runs, ...) of a batch for each run."""
     if not body.step.model.takes_missing:
-        body.step.jacobian(batches[0].x)  # a plain number, which can be taken outside only
-    x = torch.stack([batch.x for batch in batches])  # (runs, B, *X)
-    given = [batch.y for batch in batches if batch.y is not None]
-    y = {name: torch.stack([each[name] for each in given]) for name in given[0]} if given else None
+        body.step.jacobian(batch.x)  # a plain number, which can be taken outside only
 
     def call(weights: Any, buffers: Any, x: Tensor, y: Any) -> Any:
         return functional_call(body, (weights, buffers), (x, y))
 
-    axes = (0, 0, 0, None if y is None else 0)
-    found: tuple[Tensor, dict[str, Tensor]] = vmap(call, in_dims=axes, randomness="different")(weights, buffers, x, y)
+    axes = (0, 0, 0, None if batch.y is None else 0)
+    stacked = vmap(call, in_dims=axes, randomness="different")
+    found: tuple[Tensor, dict[str, Tensor]] = stacked(weights, buffers, batch.x, batch.y)
     return found
 
 
@@ -160,8 +163,9 @@ class _Stack:
         for optimizer in (self.optimizer, *(o for fitter in self.fitters for o in fitter.optimizers.values())):
             optimizer.param_groups[0]["lr"] = lr  # the runs' own take no steps but are what the history reads
         seed_step(derive(self.settings.seed, at), self.fitters[0].device)
-        batches = [fitter.train.batch(at) for fitter in self.fitters]
-        losses, scores = _all_losses(self.body, self.weights, self.buffers, batches)
+        chosen = torch.cat([fitter.train.chosen(at) for fitter in self.fitters])  # of the same data and split
+        batch = _unfolded(self.fitters[0].train.rows(chosen), len(self.fitters))
+        losses, scores = _all_losses(self.body, self.weights, self.buffers, batch)
         for weight in self.weights.values():
             weight.grad = None
         losses.sum().backward()
@@ -169,8 +173,8 @@ class _Stack:
         self.bad |= ~losses.detach().isfinite()
         parts = {name: values.detach().unbind() for name, values in scores.items()}
         for i, fitter in enumerate(self.fitters):
-            gain = 0.0 if fitter.model.takes_missing else self.body.step.jacobian(batches[i].x)
-            fitter.tally.add(Metrics({name: part[i] for name, part in parts.items()}, len(batches[i]), gain))
+            gain = 0.0 if fitter.model.takes_missing else self.body.step.jacobian(batch.x)
+            fitter.tally.add(Metrics({name: part[i] for name, part in parts.items()}, batch.x.shape[1], gain))
             if fitter.tally.full:
                 fitter.tally.fold()
             if fitter.average is not None:
