@@ -64,9 +64,8 @@ class Bernoulli(Factorised):
             value = value.expand_as(logits)
         else:
             logits, value = torch.broadcast_tensors(logits, value)
-        stacked = torch._C._functorch.is_batchedtensor(logits)  # vmap would take torch's function apart
-        if stacked:
-            return _Lost.apply(logits, value)  # type: ignore[no-untyped-call, no-any-return]
+        if not torch.compiler.is_compiling() and torch._C._functorch.is_batchedtensor(logits):
+            return _Lost.of(logits, value)  # vmap would take torch's function apart
         return binary_cross_entropy_with_logits(logits, value, reduction="none")
 
     def kl_each(self, p: Bernoulli) -> Tensor:
@@ -100,7 +99,13 @@ class _Lost(torch.autograd.Function):
     @staticmethod
     def vmap(info: Any, axes: tuple[int | None, int | None], *given: Tensor) -> tuple[Tensor, int]:
         stacks = [x.unsqueeze(0) if a is None else x.movedim(a, 0) for x, a in zip(given, axes, strict=True)]
-        return _Lost.apply(*torch.broadcast_tensors(*stacks)), 0
+        return _Lost.of(*torch.broadcast_tensors(*stacks)), 0
+
+    @staticmethod
+    def of(logits: Tensor, value: Tensor) -> Tensor:
+        """What stands for the class's own untyped `apply`."""
+        lost: Tensor = _Lost.apply(logits, value)  # type: ignore[no-untyped-call]
+        return lost
 
 
 class StraightThroughBernoulli(Bernoulli):

@@ -93,12 +93,12 @@ class Head(nn.Module):
             return fold(self.layer, x, 3) + self.places
         x = x.flatten(-len(self.features)) if len(self.features) > 1 else x
         if self.narrow and torch.is_autocast_enabled(x.device.type):
-            return linear(x, self.layer.weight) + self.layer.bias  # the bias, and so the sum, in float32
+            return linear(x, self.layer.weight) + self.bias(slice(None)).flatten()  # the sum in float32
         out: Tensor = self.layer(x)
         return out
 
-    def bias(self, which: int) -> Tensor:
-        """The bias of one parameter, (prod(shape),), a view."""
+    def bias(self, which: int | slice) -> Tensor:
+        """The bias of one parameter, (prod(shape),), or of several, (number, prod(shape)), a view."""
         bias = self.places if self.pictures else self.layer.bias
         assert bias is not None
         return bias.view(self.parameters_each, -1)[which]

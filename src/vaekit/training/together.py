@@ -94,7 +94,9 @@ def _fails(fitters: Sequence[Fitter]) -> str | None:
     noise = torch.get_rng_state()
     bodies = [_Losses(Step(fitter.model, fitter.game)) for fitter in fitters]
     weights, buffers = stack_module_state(bodies)
-    few = fitters[0].train.rows(torch.arange(min(FEW, fitters[0].train.items)).repeat(len(fitters)))
+    train = fitters[0].train
+    assert isinstance(train, Loader)
+    few = train.rows(torch.arange(min(FEW, train.items)).repeat(len(fitters)))
     try:
         _all_losses(bodies[0], weights, buffers, _unfolded(few, len(fitters)))
     except RuntimeError as error:
@@ -155,6 +157,9 @@ class _Stack:
                     tensor.data = all_of_them[name].detach()[i]
         moved = [weight for weight in self.weights.values() if weight.requires_grad]
         self.optimizer = make_optimizers({"all": moved}, lr=self.settings.lr)["all"]
+        self.loaders = [fitter.train for fitter in fitters if isinstance(fitter.train, Loader)]
+        # where values are missing, it stands in the scores
+        self.gain = 0.0 if fitters[0].model.takes_missing else float(fitters[0].model.log_jacobian(torch.empty(0)))
         self.bad = torch.zeros(len(fitters), dtype=torch.bool, device=fitters[0].device)
 
     def step(self, at: int) -> None:
@@ -163,8 +168,8 @@ class _Stack:
         for optimizer in (self.optimizer, *(o for fitter in self.fitters for o in fitter.optimizers.values())):
             optimizer.param_groups[0]["lr"] = lr  # the runs' own take no steps but are what the history reads
         seed_step(derive(self.settings.seed, at), self.fitters[0].device)
-        chosen = torch.cat([fitter.train.chosen(at) for fitter in self.fitters])  # of the same data and split
-        batch = _unfolded(self.fitters[0].train.rows(chosen), len(self.fitters))
+        chosen = torch.cat([loader.chosen(at) for loader in self.loaders])  # of the same data and split
+        batch = _unfolded(self.loaders[0].rows(chosen), len(self.fitters))
         losses, scores = _all_losses(self.body, self.weights, self.buffers, batch)
         for weight in self.weights.values():
             weight.grad = None
@@ -173,8 +178,7 @@ class _Stack:
         self.bad |= ~losses.detach().isfinite()
         parts = {name: values.detach().unbind() for name, values in scores.items()}
         for i, fitter in enumerate(self.fitters):
-            gain = 0.0 if fitter.model.takes_missing else self.body.step.jacobian(batch.x)
-            fitter.tally.add(Metrics({name: part[i] for name, part in parts.items()}, batch.x.shape[1], gain))
+            fitter.tally.add(Metrics({name: part[i] for name, part in parts.items()}, batch.x.shape[1], self.gain))
             if fitter.tally.full:
                 fitter.tally.fold()
             if fitter.average is not None:
