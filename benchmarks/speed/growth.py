@@ -24,7 +24,7 @@ from table import keep
 
 import vaekit as vk
 from vaekit.evaluation import nll_numbers
-from vaekit.objectives import ELBO, Recipe
+from vaekit.objectives import ELBO
 from vaekit.training import Step
 
 POINTS: dict[str, list[int]] = {

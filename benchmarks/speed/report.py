@@ -6,6 +6,7 @@ import statistics
 from typing import Any
 
 from cases import CASES
+from table import tables
 
 WANTED = {  # vaekit's speed over theirs, float32
     "MLP, batch 32": {"pythae 0.1.2": 1.5, "by hand": 0.95, "JAX scan": 0.9},
@@ -32,7 +33,8 @@ def page(results: dict[str, Any]) -> str:
         "Interleaved rounds in turning order, each contender in a process of its own; medians. `make bench` makes it.",
         "The bound is that of 2,000 held-out images after one pass: vaekit has a start of its own, the others torch's.",
         "",
-        "| case | contender | items/s | vaekit is | wanted | sampled/s | encoded/s | first batch, s | held-out bound | peak GiB |",
+        "| case | contender | items/s | vaekit is | wanted | sampled/s | encoded/s | first batch, s | held-out bound | "
+        "peak GiB |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]  # fmt: skip
     for name, found in results["cases"].items():
@@ -46,12 +48,13 @@ def page(results: dict[str, Any]) -> str:
             ratio = "" if label == "vaekit" else f"{own / speed:.2f} times as fast"
             lines.append(
                 f"| {name} | {label} | {speed:,.0f} | {ratio} | {verdict} | {_median(row, 'sample')} | "
-                f"{_median(row, 'encode')} | {row.get('first', float('nan')):.2f} | {row['bound']:.2f} | {row['peak_gib']:.2f} |"
+                f"{_median(row, 'encode')} | {row.get('first', float('nan')):.2f} | {row['bound']:.2f} | "
+                f"{row['peak_gib']:.2f} |"
             )
         if not found["agree"]:
             lines.append(f"| {name} | vaekit's held-out bound is lower | | | | | | | | |")
     lines += ["", "## vaekit's settings", "", *_settings(results)]
-    lines += ["", "## The share of the matrix products' peak", "", *_shares(results), ""]
+    lines += ["", "## The share of the matrix products' peak", "", *_shares(results), "", *tables()]
     return "\n".join(lines)
 
 
@@ -62,7 +65,8 @@ def _median(row: dict[str, Any], action: str) -> str:
 def _settings(results: dict[str, Any]) -> list[str]:
     """How fast each setting is over the others, and what it changes in the held-out bound."""
     lines = [
-        f"A setting counts as the fastest where its held-out bound after a pass is within {AGREES} nats of float32's.", "",
+        f"A setting counts as the fastest where its held-out bound after a pass is within {AGREES} nats of float32's.",
+        "",
         "| case | setting | items/s | over float32 | over others | bound - float32's | first batch, s |",
         "|---|---|---|---|---|---|---|",
     ]  # fmt: skip
