@@ -89,8 +89,8 @@ def main() -> None:
         ])  # fmt: skip
     keep(
         "together", "Eight runs together",
-        f"{EPOCHS} epochs of {ITEMS:,} images, start and end included, 784-{HIDDEN}-{LATENTS}, interleaved, medians of {ROUNDS}; by hand is the same "
-        "stacked step without vaekit, all models on the same items.",
+        f"{EPOCHS} epochs of {ITEMS:,} images, start and end included, 784-{HIDDEN}-{LATENTS}, interleaved, "
+        f"medians of {ROUNDS}; by hand is the same stacked step without vaekit, all models on the same items.",
         ["batch", "one, ms", "eight, ms", "eight over one", "wanted", "eight by hand, ms", "over one"], rows,
     )  # fmt: skip
 
