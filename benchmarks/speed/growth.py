@@ -73,9 +73,9 @@ def measured(what: str, size: int) -> dict[str, float]:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "rows.npy"
             rows = np.lib.format.open_memmap(path, "w+", np.float32, (size, 16))
-            for low in range(0, size, 1_000_000):  # a plane with noise
+            for low in range(0, size, 1_000_000):  # two numbers, eight times each
                 part = np.random.default_rng(low).normal(size=(min(1_000_000, size - low), 2))
-                rows[low : low + len(part)] = np.repeat(part, 8, 1) + 0.1
+                rows[low : low + len(part)] = np.repeat(part, 8, 1)
             rows.flush()
             del rows
             before = memory()

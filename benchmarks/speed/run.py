@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,6 +21,7 @@ from typing import Any
 
 import torch
 from cases import CASES, Case
+from table import processor
 
 from report import page
 
@@ -114,7 +114,7 @@ def main() -> None:
     file = HERE / "results.json"
     results = json.loads(file.read_text()) if file.exists() else {"cases": {}}
     results["machine"] = {
-        "processor": _processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
+        "processor": processor(), "cores": os.cpu_count(), "threads": torch.get_num_threads(),
         "torch": torch.__version__, "kernels": torch.backends.cpu.get_cpu_capability(),
     }  # fmt: skip
     for name in given.only or CASES:
@@ -122,13 +122,6 @@ def main() -> None:
         file.write_text(json.dumps(results, indent=1) + "\n")
         (HERE / "RESULTS.md").write_text(page(results))
     print(page(results))
-
-
-def _processor() -> str:
-    for line in Path("/proc/cpuinfo").read_text().splitlines():
-        if line.startswith("model name"):
-            return line.split(":", 1)[1].strip()
-    return platform.processor()
 
 
 if __name__ == "__main__":

@@ -14,12 +14,18 @@ import torch
 FOLDER = Path(__file__).parent / "results"
 
 
+def processor() -> str:
+    """Its name."""
+    for line in Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            return line.split(":", 1)[1].strip()
+    return platform.processor()
+
+
 def machine() -> str:
     """Processor, cores and kernels in a few words."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines() if Path("/proc/cpuinfo").exists() else []
-    name = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), "")
     kernels = torch.backends.cpu.get_cpu_capability()
-    return f"{name or platform.processor()}, {os.cpu_count()} cores, {kernels}, torch {torch.__version__}"
+    return f"{processor()}, {os.cpu_count()} cores, {kernels}, torch {torch.__version__}"
 
 
 def keep(name: str, title: str, text: str, head: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:

@@ -13,7 +13,7 @@ from sklearn.datasets import load_digits
 import vaekit as vk
 from vaekit.distributions import DiagonalGaussian
 from vaekit.objectives.schedules import Linear
-from vaekit.training import Callback
+from vaekit.training import Callback, Fitter, Loader, Settings, apart
 
 RISING, LATER = Linear(0.0, 1.0, steps=0.5), Linear(1.0, 3.0, steps=5)
 SHORT: dict[str, Any] = {"epochs": 3, "batch_size": 300, "verbose": False}
@@ -114,6 +114,18 @@ def test_each_run_has_a_folder_that_opens_again(tmp_path: Path) -> None:
     assert all(torch.equal(a, b) for a, b in zip(weights(opened).values(), weights(runs[1]).values(), strict=True))
     with pytest.raises(vk.Mistake, match="exists already"):
         vk.fit_many("vae", "digits", seeds=2, variants=[{"beta": 2.0}], out=tmp_path, **SHORT)
+    again = vk.fit_many("vae", "digits", seeds=2, variants=[{"beta": 2.0}], out=tmp_path, overwrite=True, **SHORT)
+    assert [len(vk.load_run(run.dir).rows) for run in again] == [3, 3]  # the old history is gone
+
+
+def test_runs_whose_settings_differ_are_trained_one_after_the_other() -> None:
+    x = torch.from_numpy(load_digits().images).float()
+    fitters = []
+    for epochs in (1, 2):
+        plan = vk.recipe("vae", "digits", latent_dim=2)
+        loader = Loader(x, None, plan.model, batch_size=128, seed=0, device=torch.device("cpu"))
+        fitters.append(Fitter(plan, loader, None, Settings(epochs=epochs, callbacks=[]), show=False))
+    assert apart(fitters) == "their settings differ" and apart(fitters[:1]) is None
 
 
 def test_mistakes() -> None:

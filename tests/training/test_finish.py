@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from torch import Tensor
 
 from vaekit import likelihoods, networks, posteriors, priors
 from vaekit.models import VAE
@@ -80,6 +81,41 @@ def test_what_is_no_elbo_of_such_a_model_stays_as_it_is() -> None:
     ):
         before = {k: v.clone() for k, v in model.state_dict().items()}
         settled(model, x, objective=objective)
+        assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
+
+
+class Skipping(networks.MLP):
+    """Reads the latents once more behind its first layer."""
+
+    def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
+        return super().forward(x, *given) + x.sum(-1, keepdim=True)
+
+
+class Foreign(torch.nn.Module):
+    """A likelihood that is none of vaekit's."""
+
+    shape, reads = SHAPE, ()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.inner = likelihoods.Gaussian(networks.MLP(3, [16]), SHAPE)
+
+    def forward(self, z: Tensor) -> Any:
+        return self.inner(z)
+
+
+def test_what_would_not_bear_it_stays_as_it_is() -> None:
+    x = torch.randn(40, *SHAPE).double()
+    skipping, tied, foreign = (model_of(Dense((16,))) for _ in range(3))
+    skipping.likelihood.net = Skipping(3, [16]).double()
+    tied.posterior.net = networks.MLP(SHAPE, [3]).double()
+    tied.posterior.head = networks.Head((3,), (3,), 2).double()
+    tied.posterior.net.layers.append(tied.likelihood.net.layers[0])  # 3 -> 16 -> 3
+    tied.posterior.net.layers.append(torch.nn.Linear(16, 3).double())
+    foreign.likelihood = Foreign().double()
+    for model in (skipping, tied, foreign):
+        before = {k: v.clone() for k, v in model.state_dict().items()}
+        settled(model, x)
         assert all(torch.equal(v, before[k]) for k, v in model.state_dict().items())
 
 

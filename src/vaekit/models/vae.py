@@ -84,7 +84,7 @@ class VAE(Model):
     def rescales(self) -> bool:
         """Whether posterior and decoder are linear where the latents leave and enter, and the prior N(0, I)."""
         plain = type(self.prior) is StandardNormal and type(self.posterior) is Gaussian
-        first = self.likelihood.entrance if plain else None
+        first = getattr(self.likelihood, "entrance", None) if plain else None
         return first is not None and first.weight.requires_grad
 
     def _posterior(self, x: Tensor, y: Mapping[str, Tensor] | None) -> Distribution:

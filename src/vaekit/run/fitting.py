@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["closed", "fit"]
+__all__ = ["closed", "fit", "opened"]
 
 import math
 import sys
@@ -15,6 +15,7 @@ import torch
 from vaekit.data import Dataset
 from vaekit.measure import measure_loader
 from vaekit.messages import Mistake
+from vaekit.objectives import Recipe
 from vaekit.recipes.choose import binarization
 from vaekit.run.again import recorded, require_same
 from vaekit.run.folder import claim
@@ -118,31 +119,44 @@ def fit(
             _say(verbose, f"{folder} holds a finished run: nothing to do")
             return load_run(folder)
     settings = Settings.of(plan.defaults, training)
-    device = settings.chosen_device()
     plan = built(plan, settings.seed)
     if init_from is not None:
         plan = started_from(plan, init_from, dataset)
-    plan.model.to(device)
-    how = None if foreign else binarization(dataset, getattr(plan.model, "likelihood", None), binarize)
-    source = str(data) if isinstance(data, (str, Path)) else None
-    how_read = repeatable(labels, y, reading)
-    record = describe(plan, dataset, settings, source=source, how=how_read, parts=parts_given, items=items)
-    record["binarization"] = how
+    known = {"how": repeatable(labels, y, reading), "parts": parts_given, "items": items}
+    fitter, record = opened(
+        plan, dataset, data, valid, settings, known, binarize=binarize, augmentation=augmentation, folder=folder,
+        show=verbose,
+    )  # fmt: skip
     if origin is not None:
         record["command"] = origin.get("command")
         record["data"] |= {k: v for k, v in origin.items() if k != "command"}
     with claim(folder, resume=resume, overwrite=overwrite):
         if folder is not None:
             write_json(folder / "run.json", record)
-        _announce(verbose, record, dataset, device)
-        train, held = loaders(plan, dataset, data, valid, settings, device, how, augmentation)
-        fitter = Fitter(plan, train, held, settings, folder=folder, show=verbose)
+        _announce(verbose, record, dataset, fitter.device)
         fitter.run(resume=resume)
-        return closed(fitter, record, None if foreign else dataset, folder)
+        return closed(fitter, record, None if foreign else dataset)
 
 
-def closed(fitter: Fitter, record: dict[str, Any], dataset: Dataset | None, folder: Path | None) -> Run:
+def opened(
+    plan: Recipe, dataset: Dataset, data: Any, valid: Any, settings: Settings, known: Mapping[str, Any], *,
+    binarize: str | None, augmentation: Augmentation | None, folder: Path | None, show: bool,
+) -> tuple[Fitter, dict[str, Any]]:  # fmt: skip
+    """The fitter and the record of a run before its first step; nothing is written."""
+    device = settings.chosen_device()
+    plan.model.to(device)
+    likelihood = getattr(plan.model, "likelihood", None)
+    how = None if is_loader(data) else binarization(dataset, likelihood, binarize)
+    source = str(data) if isinstance(data, (str, Path)) else None
+    record = describe(plan, dataset, settings, source=source, **known)
+    record["binarization"] = how
+    train, held = loaders(plan, dataset, data, valid, settings, device, how, augmentation)
+    return Fitter(plan, train, held, settings, folder=folder, show=show), record
+
+
+def closed(fitter: Fitter, record: dict[str, Any], dataset: Dataset | None) -> Run:
     """The run of a fitter that came to its end, measured, and in its folder where it has one."""
+    folder = fitter.folder
     run = Run(fitter.model, record, fitter.history.rows, data=dataset, dir=folder)
     if folder is not None:  # what took long to train is safe before it is measured
         save_model(run.model, folder / "model", version=VERSION)

@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from vaekit.messages import ArgumentMistake, Mistake, require_count
-from vaekit.recipes.choose import binarization
-from vaekit.run.fitting import closed
+from vaekit.run.fitting import closed, opened
 from vaekit.run.folder import claim
-from vaekit.run.material import is_loader, items_of, loaders, read_parts, repeatable
+from vaekit.run.material import is_loader, items_of, read_parts, repeatable
 from vaekit.run.plan import built, checked, planned
-from vaekit.run.record import describe
 from vaekit.run.run import Run
 from vaekit.storage import write_json
-from vaekit.training import Fitter, Settings, apart, fit_together
+from vaekit.training import Settings, apart, fit_together
 
 
 def fit_many(
@@ -82,39 +80,31 @@ def fit_many(
     base = planned(recipe, dataset, y)
     if base.build is None:
         raise Mistake("got a model and wanted what can be built anew for each run: a recipe's name or vk.recipe(...).")
-    fitters: list[Fitter] = []
-    records, folders = [], []
+    known = {"how": repeatable(labels, y, reading), "parts": parts, "items": items_of(dataset, data)}
+    fitters, records = [], []
     for variant in variants:
         plan = dataclasses.replace(base, arguments={**base.arguments, **variant})
         for seed in seeds:
             own = built(plan, seed)
             settings = Settings.of(own.defaults, {**training, "seed": seed})
-            device = settings.chosen_device()
-            own.model.to(device)
-            how = binarization(dataset, getattr(own.model, "likelihood", None), binarize)
-            record = describe(
-                own, dataset, settings, source=str(data) if isinstance(data, (str, Path)) else None,
-                how=repeatable(labels, y, reading), parts=parts, items=items_of(dataset, data),
+            title = "-".join([*(f"{name}-{value}" for name, value in variant.items()), f"seed-{seed}"])
+            fitter, record = opened(
+                own, dataset, data, valid, settings, known, binarize=binarize, augmentation=None,
+                folder=None if out is None else Path(out) / title, show=verbose,
             )  # fmt: skip
-            record["binarization"] = how
-            train, held = loaders(own, dataset, data, valid, settings, device, how, None)
-            folder = None if out is None else Path(out) / "-".join(
-                [*(f"{name}-{value}" for name, value in variant.items()), f"seed-{seed}"]
-            )  # fmt: skip
-            fitters.append(Fitter(own, train, held, settings, folder=folder, show=verbose))
+            fitters.append(fitter)
             records.append(record)
-            folders.append(folder)
     why = apart(fitters)
     if why is not None and verbose:
         print(f"{len(fitters)} runs, one after the other: {why}", file=sys.stderr)
     with contextlib.ExitStack() as claims:
-        for folder, record in zip(folders, records, strict=True):
-            claims.enter_context(claim(folder, overwrite=overwrite))
-            if folder is not None:
-                write_json(folder / "run.json", record)
+        for fitter, record in zip(fitters, records, strict=True):
+            claims.enter_context(claim(fitter.folder, overwrite=overwrite))
+            if fitter.folder is not None:
+                write_json(fitter.folder / "run.json", record)
         if why is None:
             fit_together(fitters)
         else:
             for fitter in fitters:
                 fitter.run()
-        return [closed(f, r, dataset, folder) for f, r, folder in zip(fitters, records, folders, strict=True)]
+        return [closed(fitter, record, dataset) for fitter, record in zip(fitters, records, strict=True)]

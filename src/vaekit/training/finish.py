@@ -13,6 +13,8 @@ from __future__ import annotations
 
 __all__ = ["settle"]
 
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -23,6 +25,7 @@ from vaekit.objectives import ELBO, Game
 from vaekit.training.loader import Loader
 
 BATCH = 512
+FEW, NEAR = 32, 1e-3  # items that a rescaling is checked on, and how well, for rounding
 SMALLEST = 1e-3  # a standard deviation below which a latent is left as it is
 
 
@@ -38,11 +41,33 @@ def settle(model: Model, game: Game, train: Loader, *, seed: int) -> None:
     """
     if isinstance(model, VAE) and model.rescales and [type(term) for term in game.roles.values()] == [ELBO]:
         with forked(seed, train.device):
-            model.rescale(*_moments(model, train))
+            _rescale(model, train)
     scale = getattr(getattr(model, "likelihood", None), "scale", None)
     if isinstance(scale, OptimalScale):
         with forked(seed, train.device):
             scale.mean_square.fill_(_mean_square(model, train))
+
+
+def _rescale(model: VAE, train: Loader) -> None:
+    """Give the latents their best origin and unit; all stays as it was where that changes what items decode to.
+
+    A network of the user's own may read the latents in other places than the layer it names, or share its weights.
+    """
+    mean, scale = _moments(model, train)
+    held = {name: value.clone() for name, value in model.state_dict().items()}
+    batch = next(train.in_order(FEW))
+
+    def seen() -> tuple[Tensor, Tensor]:
+        z = model._posterior(batch.x, batch.y).mean
+        px: Any = model._likelihood(z, batch.y)
+        return z, (px.log_prob_observed if model.takes_missing else px.log_prob)(batch.x)
+
+    z, score = seen()
+    model.rescale(mean, scale)
+    again, score_again = seen()
+    pairs = ((again, (z - mean) / scale), (score_again, score))
+    if not all(torch.allclose(new, old, rtol=NEAR, atol=NEAR, equal_nan=True) for new, old in pairs):
+        model.load_state_dict(held)
 
 
 def _moments(model: VAE, train: Loader) -> tuple[Tensor, Tensor]:

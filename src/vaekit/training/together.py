@@ -6,6 +6,7 @@ __all__ = ["apart", "fit_together"]
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -26,7 +27,7 @@ from vaekit.training.step import Step
 
 FEW = 8  # items that stacking is tried on
 ALONE = {  # settings that look at one run, and their values that ask for nothing
-    "accumulate": 1, "clip": None, "early_stopping": None, "optimizer": None, "compile": "off", "callbacks": (),
+    "accumulate": 1, "clip": None, "early_stopping": None, "optimizer": None, "compile": "off",
 }  # fmt: skip
 
 
@@ -37,16 +38,19 @@ def apart(fitters: Sequence[Fitter]) -> str | None:
         fitters: new ones, none of which has begun.
     """
     first = fitters[0]
-    asked = [name for name, idle in ALONE.items() if getattr(first.settings, name) != idle]
-    if asked:
-        return f"{asked[0]} looks at one run"
+    asked = next((name for name, idle in ALONE.items() if getattr(first.settings, name) != idle), None)
+    if asked is not None or first.settings.callbacks:
+        return f"{asked or 'callbacks'} looks at one run"
+    if any(replace(fitter.settings, seed=0) != replace(first.settings, seed=0) for fitter in fitters):
+        return "their settings differ"
     if not all(isinstance(fitter.train, Loader) for fitter in fitters):
         return "a DataLoader gives batches to one run"
     if len(first.game.roles) > 1:
         return "the objective has several players"
-    moving = [part for part in (*first.model.walk("after_step"), *first.game.walk("after_step"))]
-    if not all(isinstance(part, Schedule) for part in moving):
-        return f"{type(moving[0]).__name__} moves without a gradient"
+    moving = [*first.model.walk("after_step"), *first.game.walk("after_step")]
+    other = next((part for part in moving if not isinstance(part, Schedule)), None)
+    if other is not None:
+        return f"{type(other).__name__} moves without a gradient"
     if any(_structure(fitter) != _structure(first) for fitter in fitters[1:]):
         return "the models or objectives differ in more than their weights"
     if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in first.model.modules()):
@@ -70,20 +74,20 @@ def fit_together(fitters: Sequence[Fitter]) -> None:
     first, n = fitters[0], len(fitters)
     progress = Progress(first.total, 0, show=first.show)
     began = shown = time.monotonic()
-    while first.at < first.total:
-        with denormals_flushed():
+    with denormals_flushed():
+        while first.at < first.total:
             stack.step(first.at)
-        now = time.monotonic()
-        whole = first.at % first.train.batches == 0 or first.at == first.total
-        for fitter in fitters:
-            fitter.seconds = (now - began) / n
-        if whole or now - shown > REFRESH_SECONDS:
-            stack.check()
-            progress.update(first.at, f"{n} runs together, {first._progress()} each")
-            shown = now
-        if whole:
+            now = time.monotonic()
+            whole = first.at % first.train.batches == 0 or first.at == first.total
             for fitter in fitters:
-                fitter._end_epoch()
+                fitter.seconds = (now - began) / n
+            if whole or now - shown > REFRESH_SECONDS:
+                stack.check()
+                progress.update(first.at, f"{n} runs together, {first._progress()} each")
+                shown = now
+            if whole:
+                for fitter in fitters:
+                    fitter._end_epoch()
     progress.close(f"{n} runs together, {first._progress()} each")
     for fitter in fitters:
         fitter._finish()
