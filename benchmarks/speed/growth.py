@@ -25,7 +25,7 @@ from table import keep
 import vaekit as vk
 from vaekit.evaluation import nll_numbers
 from vaekit.objectives import ELBO
-from vaekit.training import Step
+from vaekit.training import Batch, Step
 
 POINTS: dict[str, list[int]] = {
     "items": [10_000, 100_000, 1_000_000, 10_000_000],
@@ -102,10 +102,10 @@ def measured(what: str, size: int) -> dict[str, float]:
         model = vk.recipes.ladder_vae(shape=(784,), **wide, **flat).model
         return {"seconds": steps(model, bits(128, 784)), "mib": memory() - before}
     model = vk.recipes.vae(shape=(784,), latent_dim=16, hidden=[512], **flat).model.eval()
-    x = bits(20, 784)
-    nll_numbers(model, x, samples=100)
+    batch = Batch(bits(20, 784))
+    nll_numbers(model, [batch], samples=100)
     before, began = memory(), time.perf_counter()
-    nll_numbers(model, x, samples=size)
+    nll_numbers(model, [batch], samples=size)
     return {"seconds": time.perf_counter() - began, "mib": memory() - before}
 
 
