@@ -20,6 +20,13 @@ PAPERS: dict[str, tuple[str, str, int, str, str]] = {
         "International Conference on Machine Learning",
         "https://arxiv.org/abs/1401.4082",
     ),
+    "oord2017": (
+        "Aäron van den Oord and Oriol Vinyals and Koray Kavukcuoglu",
+        "Neural Discrete Representation Learning",
+        2017,
+        "Advances in Neural Information Processing Systems",
+        "https://arxiv.org/abs/1711.00937",
+    ),
     "sohn2015": (
         "Kihyuk Sohn and Honglak Lee and Xinchen Yan",
         "Learning Structured Output Representation using Deep Conditional Generative Models",

@@ -6,6 +6,7 @@ __all__ = [
     "Bernoulli",
     "BinaryConcrete",
     "Categorical",
+    "Codes",
     "ContinuousBernoulli",
     "DiagonalGaussian",
     "DiscretizedLogistic",
@@ -14,10 +15,12 @@ __all__ = [
     "PointMass",
     "StandardGaussian",
     "StraightThroughBernoulli",
+    "UniformCodes",
 ]
 
 from vaekit.distributions.base import Factorised
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
+from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
 from vaekit.distributions.point import PointMass

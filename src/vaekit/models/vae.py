@@ -18,7 +18,7 @@ from vaekit.likelihoods import Likelihood
 from vaekit.models.model import Model
 from vaekit.models.trace import Trace
 from vaekit.networks import ZeroFill
-from vaekit.posteriors import Gaussian, Posterior
+from vaekit.posteriors import AnyPosterior, Gaussian
 from vaekit.priors import Prior, StandardNormal
 
 
@@ -50,7 +50,7 @@ class VAE(Model):
     def __init__(
         self,
         prior: Prior,
-        posterior: Posterior,
+        posterior: AnyPosterior,
         likelihood: Likelihood,
         *,
         transform: Transform | None = None,
@@ -58,7 +58,8 @@ class VAE(Model):
     ) -> None:
         super().__init__()
         self.transform, self.context = transform, context
-        self.prior, self.posterior, self.likelihood = prior, posterior, likelihood
+        self.prior, self.likelihood = prior, likelihood
+        self.posterior: Any = posterior
         self.shape = likelihood.shape
         self.has_density = posterior.has_density
         self.takes_missing = any(isinstance(m, ZeroFill) for m in posterior.modules())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "MLP",
+    "Codebook",
     "ConvDecoder",
     "ConvEncoder",
     "Convolutional",
@@ -18,6 +19,7 @@ __all__ = [
     "parameter_dtype",
 ]
 
+from vaekit.networks.codebook import Codebook
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
 from vaekit.networks.head import Head, features_of
 from vaekit.networks.missing import ZeroFill

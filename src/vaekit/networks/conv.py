@@ -46,11 +46,11 @@ class ConvEncoder(Part):
     Args:
         shape: (H, W) or (C, H, W).
         channels: the channels after each halving.
-        width: the width of the last layer.
+        width: the width of the last layer; None leaves that layer out.
         context: how many context values stand beside the picture, as constant planes.
         activation: a torch.nn class.
 
-    Forward: x (B, *shape), context tensors (B, w) -> (B, width).
+    Forward: x (B, *shape), context tensors (B, w) -> (B, width), or (B, channels[-1], H', W') without the last layer.
 
     Example:
         >>> import torch
@@ -63,24 +63,26 @@ class ConvEncoder(Part):
         shape: Sequence[int],
         channels: Sequence[int] = (32, 64),
         *,
-        width: int = 256,
+        width: int | None = 256,
         context: int = 0,
         activation: type[nn.Module] = nn.ReLU,
     ) -> None:
         super().__init__()
         self.shape = tuple(shape)
         c, h, w = picture_shape(shape)
-        channels, width = require_counts("channels", channels), require_count("width", width)
+        channels = require_counts("channels", channels)
         layers: list[nn.Module] = []
         last = c + context
         for out in channels:
             layers += [nn.Conv2d(last, out, 3, stride=2, padding=1), activation()]
             last = out
         h, w = halvings(h, w, len(channels))[-1]
-        layers += [nn.Flatten(), nn.Linear(last * h * w, width), activation()]
+        self.features: tuple[int, ...] = (last, h, w)
+        if width is not None:
+            self.features = (require_count("width", width),)
+            layers += [nn.Flatten(), nn.Linear(last * h * w, width), activation()]
         self.layers = nn.Sequential(*layers)
         keep_variance(channels_last(self.layers))
-        self.features: tuple[int, ...] = (width,)
 
     def forward(self, x: Tensor, *given: Tensor | None) -> Tensor:
         if len(self.shape) == 2:
@@ -95,12 +97,13 @@ class ConvDecoder(Part):
 
     Args:
         shape: (H, W) or (C, H, W) of the picture to be made; the likelihood's head adds the last layer.
-        latent: the size of one latent vector.
+        latent: the size of one latent vector; or (D, H', W'), a map of places with D numbers each, one place after the
+            other, for a convolution in place of the fully connected layer.
         channels: the channels before each doubling, so that the same sequence serves encoder and decoder.
         context: how many context values stand beside the latent.
         activation: a torch.nn class.
 
-    Forward: z (*leading, latent), context tensors (B, w) -> (*leading, channels[0], H, W).
+    Forward: z (*leading, latent or D * H' * W'), context tensors (B, w) -> (*leading, channels[0], H, W).
 
     Example:
         >>> import torch
@@ -111,7 +114,7 @@ class ConvDecoder(Part):
     def __init__(
         self,
         shape: Sequence[int],
-        latent: int,
+        latent: int | Sequence[int],
         channels: Sequence[int] = (32, 64),
         *,
         context: int = 0,
@@ -122,8 +125,15 @@ class ConvDecoder(Part):
         channels = require_counts("channels", channels)
         self.sizes = halvings(h, w, len(channels))
         h, w = self.sizes[-1]
-        self.start = nn.Sequential(nn.Linear(latent + context, channels[-1] * h * w), activation())
-        self.unflatten = nn.Unflatten(-1, (channels[-1], h, w))
+        self.map = None if isinstance(latent, int) else tuple(latent)
+        if isinstance(latent, int):
+            first: list[nn.Module] = [nn.Linear(latent + context, channels[-1] * h * w)]
+            last: list[nn.Module] = [nn.Unflatten(-1, (channels[-1], h, w))]
+        elif self.map is not None and self.map[1:] == (h, w):
+            first, last = [nn.Conv2d(self.map[0] + context, channels[-1], 3, padding=1)], []
+        else:
+            raise Mistake(f"got latents of shape {self.map} and the decoder begins at {h} x {w}: give (D, {h}, {w}).")
+        self.start = nn.Sequential(*first, activation(), *last)
         ups = [channels[0], *channels]
         self.steps = nn.ModuleList(
             nn.Sequential(nn.ConvTranspose2d(ups[i + 1], ups[i], 4, stride=2, padding=1), activation())
@@ -137,10 +147,24 @@ class ConvDecoder(Part):
         """The layer that the latents enter."""
         return self.start[0]
 
-    def _grow(self, x: Tensor) -> Tensor:
+    def _grow(self, z: Tensor) -> Tensor:
+        x = self.start(z if self.map is None else as_map(z, self.map))
         for step, (h, w) in zip(self.steps, reversed(self.sizes[:-1]), strict=True):
             x = step(x)[..., :h, :w]  # doubling an odd size's half gives one row too many
         return x
 
     def forward(self, z: Tensor, *given: Tensor | None) -> Tensor:
-        return fold(self._grow, self.unflatten(self.start(join(z, given))), 3)
+        return fold(self._grow, join(z, given), 1)
+
+
+def as_map(z: Tensor, shape: Sequence[int]) -> Tensor:
+    """Vectors place after place, and context behind them, (N, D * H * W + C), as planes, (N, D + C, H, W).
+
+    Example:
+        >>> import torch
+        >>> as_map(torch.tensor([[0.0, 1.0, 2.0, 3.0, 9.0]]), (2, 1, 2)).tolist()
+        [[[[0.0, 2.0]], [[1.0, 3.0]], [[9.0, 9.0]]]]
+    """
+    d, h, w = shape
+    places = z[:, : d * h * w].unflatten(1, (h, w, d)).permute(0, 3, 1, 2)
+    return with_context(places, (z[:, d * h * w :],))

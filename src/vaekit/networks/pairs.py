@@ -46,15 +46,15 @@ class Dense(Pair):
 
 @dataclass(frozen=True)
 class Convolutional(Pair):
-    """Strided convolutions, a halving each."""
+    """Strided convolutions, a halving each; without a width no fully connected layer, and a map of latents."""
 
     channels: Sequence[int] = (32, 64)
-    width: int = 256
+    width: int | None = 256
 
     def encoder(self, shape: Sequence[int], context: int) -> nn.Module:
         return ConvEncoder(shape, self.channels, width=self.width, context=context)
 
-    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
+    def decoder(self, shape: Sequence[int], latent_dim: int | Sequence[int], context: int) -> nn.Module:
         return ConvDecoder(shape, latent_dim, self.channels, context=context)
 
 

@@ -7,6 +7,7 @@ __all__ = [
     "IWAE",
     "KL",
     "Bound",
+    "Commitment",
     "DensityRatio",
     "Discriminate",
     "Game",
@@ -26,6 +27,7 @@ from vaekit.objectives.adversarial import DensityRatio, Discriminate, posterior_
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.check import check
 from vaekit.objectives.game import Game, as_game
+from vaekit.objectives.quantize import Commitment
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.schedules import Schedule
 from vaekit.objectives.term import Bound, Term

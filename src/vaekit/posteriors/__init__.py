@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
-__all__ = ["FullGaussian", "Gaussian", "Point", "Posterior", "RelaxedBernoulli", "StraightThroughBernoulli"]
+__all__ = [
+    "FullGaussian",
+    "Gaussian",
+    "AnyPosterior",
+    "Point",
+    "Posterior",
+    "Quantized",
+    "RelaxedBernoulli",
+    "StraightThroughBernoulli",
+]
 
-from vaekit.posteriors.base import Posterior
+from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.point import Point
+from vaekit.posteriors.quantized import Quantized

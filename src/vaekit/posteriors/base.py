@@ -1,8 +1,8 @@
-"""Posterior: a network, its head and the family of distributions that they give."""
+"""Posterior: the base of all, and of those that are a network, its head and a family of distributions."""
 
 from __future__ import annotations
 
-__all__ = ["Posterior"]
+__all__ = ["AnyPosterior", "Posterior"]
 
 from collections.abc import Sequence
 
@@ -12,7 +12,14 @@ from vaekit.conditional import Conditional
 from vaekit.networks import Head, features_of
 
 
-class Posterior(Conditional):
+class AnyPosterior(Conditional):
+    """Given x (B, *X) and the context (B, width)..., returns q(z|x,y) with batch shape (B,)."""
+
+    latent_shape: tuple[int, ...]
+    has_density: bool = True
+
+
+class Posterior(AnyPosterior):
     """q(z|x,y) = family(head(net(x, y))).
 
     Args:
@@ -23,7 +30,6 @@ class Posterior(Conditional):
     """
 
     parameters_each: int = 1  # numbers per latent that the head makes
-    has_density: bool = True
 
     def __init__(
         self,
@@ -36,7 +42,7 @@ class Posterior(Conditional):
         super().__init__()
         self.net = net
         self.reads = tuple(reads)
-        self.latent_shape: tuple[int, ...] = (latent_dim,)
+        self.latent_shape = (latent_dim,)
         self.head = Head(features_of(net, features), (self.head_width(latent_dim),), self.parameters_each)
 
     @staticmethod

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
-__all__ = ["FairBernoulli", "Prior", "StandardNormal"]
+__all__ = [
+    "FairBernoulli",
+    "Prior",
+    "StandardNormal",
+    "UniformCodes",
+]
 
 from vaekit.priors.base import Prior
 from vaekit.priors.bernoulli import FairBernoulli
+from vaekit.priors.codes import UniformCodes
 from vaekit.priors.normal import StandardNormal

@@ -18,6 +18,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "beta_vae": ("higgins2017", "the VAE with its rate weighed by beta"),
     "conditional_vae": ("sohn2015", "a VAE given a class or covariates: draws what you ask for"),
     "iwae": ("burda2016", "the importance-weighted bound, tighter with every draw"),
+    "vq_vae": ("oord2017", "codes from a codebook in place of real latents: compression, and priors over codes"),
     "factor_vae": ("kim2018", "a VAE whose latents are pushed to be independent, by a discriminator"),
     "ladder_vae": ("sonderby2016", "several levels of latents, inferred from the top down"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),

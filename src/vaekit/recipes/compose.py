@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["compose", "latent_size"]
+__all__ = ["compose", "default_likelihood", "latent_size", "wired"]
 
 import inspect
 import math
@@ -74,6 +74,13 @@ def reads_of(net: nn.Module, context: Context | None) -> tuple[str, ...]:
     return tuple(context.widths) if room else ()
 
 
+def wired(net: nn.Module, shape: Sequence[int], context: Context | None) -> dict[str, Any]:
+    """What a part has to know of its network, which takes (B, *shape): the shape of its output and what it reads."""
+    reads = reads_of(net, context)
+    widths = tuple(context.widths.values()) if context is not None and reads else ()
+    return {"features": output_shape(net, shape, widths), "reads": reads}
+
+
 def prior_for(posterior: type[Posterior], latent_dim: int) -> Prior:
     """Fair coins for binary latents, the standard normal else."""
     binary = issubclass(posterior, (RelaxedBernoulli, StraightThroughBernoulli))
@@ -117,14 +124,10 @@ def compose(
         raise Mistake(f"got latent_dim={latent_dim} and a linear model of {most} numbers an item takes {most} at most.")
     template = likelihood if likelihood is not None else default_likelihood(shape)
 
-    def facts(net: nn.Module, given: Sequence[int]) -> dict[str, Any]:
-        reads = reads_of(net, context)
-        return {"features": output_shape(net, given, widths if reads else ()), "reads": reads}
-
     return VAE(
         prior_for(family, latent_dim),
-        family(encoder, latent_dim, **facts(encoder, shape)),
-        template.with_net(decoder, shape, **facts(decoder, (latent_dim,))),
+        family(encoder, latent_dim, **wired(encoder, shape, context)),
+        template.with_net(decoder, shape, **wired(decoder, (latent_dim,), context)),
         transform=transform,
         context=context,
     )

@@ -16,7 +16,8 @@ TOGETHER = 64  # steps that are summed up at once
 
 
 class Metrics(Mapping[str, Tensor]):
-    """loss, elbo (beta = 1), rate, distortion and every term: means over a batch in nats, 0-dimensional tensors.
+    """loss, elbo (beta = 1), rate, distortion and every term, in nats, and what a posterior has to say of
+    itself (`perplexity` of codes): means over a batch, 0-dimensional tensors.
 
     Without a density there is the distortion alone; with several levels of latents there is `rate_1`, from the top, ...
     elbo and distortion are in the user's units, loss and terms in the model's.
@@ -41,7 +42,8 @@ class Metrics(Mapping[str, Tensor]):
             scores["rates"] = _cached(trace, "kl" if len(trace.levels) == 1 else "rates")
         if isinstance(jacobian, Tensor):  # data with gaps
             scores["jacobian"], jacobian = jacobian, 0.0
-        for name, value in terms.items():
+        said = [pair for q, _, _ in trace.levels if hasattr(q, "diagnostics") for pair in q.diagnostics().items()]
+        for name, value in [*terms.items(), *said]:
             scores[f"term/{name}"] = value.detach()
         return cls(scores, items, jacobian)
 
