@@ -14,9 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from cases import LEARNING_RATE, Case
+from cases import Case, discriminator
 from torch import Tensor, nn
-from torch.nn.functional import binary_cross_entropy_with_logits, logsigmoid
+from torch.nn.functional import binary_cross_entropy, binary_cross_entropy_with_logits, logsigmoid, softplus
 
 
 @dataclass
@@ -40,6 +40,11 @@ def seconds_of(action: Callable[[], Any]) -> float:
     began = time.perf_counter()
     action()
     return time.perf_counter() - began
+
+
+def parts_of(n: int) -> list[int]:
+    """n in parts of at most 1,000."""
+    return [min(1000, n - start) for start in range(0, n, 1000)]
 
 
 # -- vaekit ---------------------------------------------------------------------------------------------------
@@ -71,19 +76,35 @@ def of_vaekit(case: Case, x: Tensor, held: Tensor, **settings: Any) -> Timed:
     def made() -> Recipe:
         torch.manual_seed(0)
         objective = IWAE(samples=case.samples) if case.samples > 1 else ELBO()
+        if case.kind == "vq":
+            return vq_vae()
         if case.dense:
             shape = {"shape": case.shape, "latent_dim": case.latents, "hidden": [case.features]}
-            return Recipe(vk.recipes.vae(**shape, likelihood=vk.likelihoods.Bernoulli()).model, objective)
+            shape["likelihood"] = vk.likelihoods.Bernoulli()
+            if case.kind == "game":
+                return vk.recipes.factor_vae(**shape, discriminator=discriminator(case.latents))
+            return Recipe(vk.recipes.vae(**shape).model, objective)
         likelihood = vk.likelihoods.Bernoulli(case.decoder(case.latents), case.shape, features=case.shape)
         likelihood.head = Logits(case.shape)
         posterior = vk.posteriors.Gaussian(case.encoder(), case.latents, features=case.features)
         model = vk.VAE(vk.priors.StandardNormal(case.latents), posterior, likelihood)
         return Recipe(model, objective)
 
+    def vq_vae() -> Recipe:
+        """A code of all latents an item; the squared error is -log p(x|z) of variance 1/2 but for a constant."""
+        codebook = vk.networks.Codebook(512, case.latents, decay=None)
+        flat = vk.likelihoods.Gaussian(
+            vk.networks.MLP(case.latents, [case.features]), case.shape,
+            scale=vk.likelihoods.FixedScale(0.5), link=nn.Sigmoid,
+        )  # fmt: skip
+        posterior = vk.posteriors.Quantized(vk.networks.MLP(case.shape, [case.features]), codebook, 1)
+        model = vk.VAE(vk.priors.UniformCodes(codebook, 1), posterior, flat)
+        return Recipe(model, vk.objectives.Reconstruction() + vk.objectives.Commitment())
+
     def train() -> float:
         recipe = made()
         loader = Loader(x, None, recipe.model, batch_size=case.batch, seed=0, device=torch.device("cpu"))
-        wanted = Settings(epochs=1, batch_size=case.batch, lr=LEARNING_RATE, lr_schedule="constant", **settings)
+        wanted = Settings(epochs=1, batch_size=case.batch, lr=case.lr, lr_schedule="constant", **settings)
         fitter = Fitter(recipe, loader, None, wanted, show=False)
         fitter.run()
         kept[:] = [recipe.model.eval(), recipe.objective]
@@ -94,10 +115,16 @@ def of_vaekit(case: Case, x: Tensor, held: Tensor, **settings: Any) -> Timed:
         model, objective = kept
         torch.manual_seed(1)
         parts = held.float().split(100)
+        if case.kind == "vq":
+            errors = [(model.reconstruct(p, mean=True) - p).square().flatten(1).sum(1) for p in parts]
+            return -float(torch.cat(errors).mean())
+        if not case.dense:
+            model.train()  # after a few steps the averages of batch normalisation still hold their start
+        objective = objective.first.parts[0] if case.kind == "game" else objective
         return float(torch.cat([objective.bound(model, model.trace(p, samples=case.samples)) for p in parts]).mean())
 
     def sample(n: int) -> float:
-        return seconds_of(lambda: [kept[0].sample(1000) for _ in range(n // 1000)])
+        return seconds_of(lambda: [kept[0].sample(m) for m in parts_of(n)])
 
     def encode() -> float:
         with torch.no_grad():
@@ -116,21 +143,38 @@ class ByHand(nn.Module):
         super().__init__()
         self.samples, self.latents = case.samples, case.latents
         self.encoder, self.decoder = case.encoder(), case.decoder(case.latents)
-        self.head = nn.Linear(case.features, 2 * case.latents)
+        self.head = nn.Linear(case.features, (1 if case.kind == "vq" else 2) * case.latents)
+        if case.kind == "vq":
+            self.codes = nn.Parameter(torch.empty(512, case.latents).uniform_(-1 / 512, 1 / 512))
+        if case.kind == "game":
+            self.discriminator = discriminator(case.latents)
 
     def forward(self, x: Tensor) -> Tensor:
         """The bound of each item, (B,)."""
+        return self.traced(x)[0]
+
+    def quantized(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The squared error and the terms of the codebook, (B,) each."""
+        f = self.head(self.encoder(x))
+        with torch.no_grad():
+            nearest = torch.addmm(self.codes.square().sum(1), f, self.codes.T, alpha=-2).argmin(1)
+        e = self.codes[nearest]
+        lost = (self.decoder(f + (e - f).detach()).sigmoid() - x).square().flatten(1).sum(1)
+        return -lost, (0.25 * (f - e.detach()).square() + (e - f.detach()).square()).sum(1)
+
+    def traced(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The bound and z."""
         mean, log_scale = self.head(self.encoder(x)).chunk(2, -1)
         if self.samples == 1:
             z = torch.addcmul(mean, log_scale.exp(), torch.randn_like(mean))
             lost = binary_cross_entropy_with_logits(self.decoder(z), x, reduction="none").flatten(1).sum(1)
-            return -lost - 0.5 * (mean.square() + (2 * log_scale).exp() - 1 - 2 * log_scale).sum(1)
+            return -lost - 0.5 * (mean.square() + (2 * log_scale).exp() - 1 - 2 * log_scale).sum(1), z
         noise = torch.randn(self.samples, *mean.shape)
         z = torch.addcmul(mean, log_scale.exp(), noise)
         logits = self.decoder(z.flatten(0, 1)).view(*z.shape[:2], -1)  # (K, B, D)
         log_px = torch.einsum("kbd,bd->kb", logits, x.flatten(1)) + logsigmoid(-logits).sum(-1)
         log_w = log_px + 0.5 * (noise.square() - z.square()).sum(-1) + log_scale.sum(-1)
-        return torch.logsumexp(log_w, 0) - torch.log(torch.tensor(float(self.samples)))
+        return torch.logsumexp(log_w, 0) - torch.log(torch.tensor(float(self.samples))), z
 
 
 def by_hand(case: Case, x: Tensor, held: Tensor) -> Timed:
@@ -139,11 +183,24 @@ def by_hand(case: Case, x: Tensor, held: Tensor) -> Timed:
     def train() -> float:
         torch.manual_seed(0)
         model = ByHand(case).train()
-        optimizer = torch.optim.Adam(model.parameters(), lr=LEARNING_RATE, fused=True)
+        optimizer = torch.optim.Adam(model.parameters(), lr=case.lr, fused=True)
+        theirs = list(model.discriminator.parameters()) if case.kind == "game" else []
+        own = [p for p in model.parameters() if id(p) not in set(map(id, theirs))]
         began = time.perf_counter()
         for rows in torch.randperm(len(x)).split(case.batch):
             optimizer.zero_grad()
-            (-model(x[rows].float()).mean()).backward()
+            if case.kind == "vq":
+                bound, tied = model.quantized(x[rows].float())
+                (tied - bound).mean().backward()
+            elif case.kind == "game":
+                bound, z = model.traced(x[rows].float())
+                loss = (6 * model.discriminator(z).squeeze(1) - bound).mean()
+                loss.backward(inputs=own)
+                apart = z.detach().gather(0, torch.rand_like(z).argsort(0))
+                a, b = model.discriminator(torch.cat([z.detach(), apart])).squeeze(1).chunk(2)
+                (0.5 * (softplus(-a) + softplus(b)).mean()).backward(inputs=theirs)
+            else:
+                (-model(x[rows].float()).mean()).backward()
             optimizer.step()
         spent = time.perf_counter() - began
         kept[:] = [model.eval()]
@@ -152,14 +209,14 @@ def by_hand(case: Case, x: Tensor, held: Tensor) -> Timed:
     @torch.no_grad()
     def bound() -> float:
         torch.manual_seed(1)
-        return float(torch.cat([kept[0](part) for part in held.float().split(100)]).mean())
+        model = kept[0].train(not case.dense)
+        score = (lambda part: model.quantized(part)[0]) if case.kind == "vq" else model
+        return float(torch.cat([score(part) for part in held.float().split(100)]).mean())
 
     @torch.no_grad()
     def sample(n: int) -> float:
         model = kept[0]
-        return seconds_of(
-            lambda: [model.decoder(torch.randn(1000, case.latents)).sigmoid() for _ in range(n // 1000)]
-        )
+        return seconds_of(lambda: [model.decoder(torch.randn(m, case.latents)).sigmoid() for m in parts_of(n)])
 
     @torch.no_grad()
     def encode() -> float:
@@ -175,9 +232,10 @@ def by_hand(case: Case, x: Tensor, held: Tensor) -> Timed:
 def of_pythae(case: Case, x: Tensor, held: Tensor) -> Timed:
     logging.disable(logging.WARNING)
     from pythae.data.datasets import BaseDataset
-    from pythae.models import IWAE, VAE, IWAEConfig, VAEConfig
+    from pythae.models import IWAE, VAE, VQVAE, FactorVAE, FactorVAEConfig, IWAEConfig, VAEConfig, VQVAEConfig
+    from pythae.models.nn.benchmarks.cifar import Decoder_Conv_AE_CIFAR, Encoder_Conv_VAE_CIFAR
     from pythae.models.nn.benchmarks.mnist import Decoder_Conv_AE_MNIST, Encoder_Conv_VAE_MNIST
-    from pythae.trainers import BaseTrainer, BaseTrainerConfig
+    from pythae.trainers import AdversarialTrainer, AdversarialTrainerConfig, BaseTrainer, BaseTrainerConfig
 
     kept: list[Any] = []
     data = BaseDataset(x.float(), torch.zeros(len(x)))
@@ -187,34 +245,55 @@ def of_pythae(case: Case, x: Tensor, held: Tensor) -> Timed:
         shared = {"input_dim": case.shape, "latent_dim": case.latents, "reconstruction_loss": "bce"}
         if case.samples > 1:
             return IWAE(IWAEConfig(number_samples=case.samples, **shared))
+        if case.kind == "vq":
+            return VQVAE(VQVAEConfig(input_dim=case.shape, latent_dim=case.latents, num_embeddings=512))
+        if case.kind == "game":
+            return FactorVAE(FactorVAEConfig(gamma=6.0, **shared))
         config = VAEConfig(**shared)
         if case.dense:
             return VAE(config)
+        if case.shape[0] == 3:
+            return VAE(config, encoder=Encoder_Conv_VAE_CIFAR(config), decoder=Decoder_Conv_AE_CIFAR(config))
         return VAE(config, encoder=Encoder_Conv_VAE_MNIST(config), decoder=Decoder_Conv_AE_MNIST(config))
 
     def train() -> float:
-        config = BaseTrainerConfig(
-            output_dir=tempfile.mkdtemp(), num_epochs=1, per_device_train_batch_size=case.batch,
-            learning_rate=LEARNING_RATE, no_cuda=True,
+        game = case.kind == "game"
+        rates = ["autoencoder_learning_rate", "discriminator_learning_rate"] if game else ["learning_rate"]
+        config = (AdversarialTrainerConfig if game else BaseTrainerConfig)(
+            output_dir=tempfile.mkdtemp(), num_epochs=1, no_cuda=True,
+            per_device_train_batch_size=case.batch * (2 if game else 1),  # its FactorVAE reconstructs half of a batch
+            **dict.fromkeys(rates, case.lr),
         )  # fmt: skip
-        trainer = BaseTrainer(made(), train_dataset=data, training_config=config)
+        trainer = (AdversarialTrainer if game else BaseTrainer)(made(), train_dataset=data, training_config=config)
         trainer.prepare_training()
         trainer.callback_handler.callbacks.clear()
-        spent = seconds_of(lambda: trainer.train_step(epoch=1))
+        spent = sum(seconds_of(lambda e=e: trainer.train_step(epoch=e)) for e in range(1, 3 if game else 2))
         kept[:] = [trainer.model.eval()]
         return spent
 
     @torch.no_grad()
     def bound() -> float:
         torch.manual_seed(1)
+        model = kept[0].train(not case.dense)
+
+        def lost(part: Tensor) -> float:
+            if case.kind == "game":  # the ELBO alone, of all items
+                code = model.encoder(part)
+                mean, log_variance = code.embedding, code.log_covariance
+                z = mean + (0.5 * log_variance).exp() * torch.randn_like(mean)
+                rate = -0.5 * (1 + log_variance - mean.square() - log_variance.exp()).sum(1)
+                made = model.decoder(z).reconstruction.flatten(1)
+                return float((binary_cross_entropy(made, part.flatten(1), reduction="none").sum(1) + rate).mean())
+            found = model(BaseDataset(part, part)[slice(None)])
+            return float(found.recon_loss if case.kind == "vq" else found.loss)
+
         parts = held.float().split(100)
-        return -float(sum(float(kept[0](BaseDataset(p, p)[slice(None)]).loss) for p in parts)) / len(parts)
+        return -sum(lost(part) for part in parts) / len(parts)
 
     @torch.no_grad()
     def sample(n: int) -> float:
         model = kept[0]
-        draw = lambda: model.decoder(torch.randn(1000, case.latents)).reconstruction  # noqa: E731
-        return seconds_of(lambda: [draw() for _ in range(n // 1000)])
+        return seconds_of(lambda: [model.decoder(torch.randn(m, case.latents)).reconstruction for m in parts_of(n)])
 
     @torch.no_grad()
     def encode() -> float:
@@ -243,7 +322,7 @@ def of_jax(case: Case, x: Tensor, held: Tensor) -> Timed:
             lost = optax.sigmoid_binary_cross_entropy(logits, x).sum(-1)
             return -lost - 0.5 * (mean**2 + jnp.exp(2 * log_scale) - 1 - 2 * log_scale).sum(-1)
 
-    model, optimizer = Vae(), optax.adam(LEARNING_RATE)
+    model, optimizer = Vae(), optax.adam(case.lr)
     flat = jnp.asarray(x.flatten(1).numpy())
     steps = len(x) // case.batch
     kept: list[Any] = []

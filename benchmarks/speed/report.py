@@ -13,12 +13,17 @@ WANTED = {  # vaekit's speed over theirs, float32
     "MLP, batch 128": {"pythae 0.1.2": 1.5, "by hand": 0.95, "JAX scan": 0.9},
     "MLP, batch 1024": {"by hand": 0.95, "JAX scan": 0.9},
     "pythae's MNIST conv net": {"pythae 0.1.2": 1.0, "by hand": 0.95},
+    "pythae's CIFAR conv net": {"pythae 0.1.2": 1.0, "by hand": 0.95},
     "IWAE, K = 50": {"pythae 0.1.2": 1.15, "by hand": 0.95},
+    "VQ-VAE": {"pythae 0.1.2": 1.2, "by hand": 0.95},
+    "two players (FactorVAE)": {"pythae 0.1.2": 1.0, "by hand": 0.95},
 }
 FASTEST = {  # vaekit's speed over theirs at its fastest setting
     "MLP, batch 128": {"pythae 0.1.2": 2.2, "by hand": 1.3, "JAX scan": 1.0},
     "pythae's MNIST conv net": {"pythae 0.1.2": 1.6},
+    "pythae's CIFAR conv net": {"pythae 0.1.2": 1.6},
     "IWAE, K = 50": {"pythae 0.1.2": 2.4},
+    "VQ-VAE": {"pythae 0.1.2": 1.6},
 }
 AGREES = 0.1  # nats of the held-out bound after a pass
 PEAK = {"MLP, batch 128": 0.7, "MLP, batch 1024": 0.85}
