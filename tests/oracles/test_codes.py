@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 import torch
+from tests.laws.tables import numbers
 from torch import Tensor
 
-from tests.laws.tables import numbers
 from vaekit import recipes
 from vaekit.networks import Codebook
 from vaekit.objectives import ELBO, Commitment

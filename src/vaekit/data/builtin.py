@@ -14,6 +14,7 @@ import torch
 
 from vaekit.data.archives import headers, load, read_npz
 from vaekit.data.dataset import Dataset
+from vaekit.data.decoded import cache
 from vaekit.data.download import fetch_mnist
 from vaekit.data.factors import ITEMS, Bars
 from vaekit.data.scenes import Scenes
@@ -142,11 +143,6 @@ def datasets() -> list[dict[str, Any]]:
             }
         )
     return rows
-
-
-def cache() -> Path:
-    """The folder for downloaded data."""
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "vaekit"
 
 
 def _home() -> Path:

@@ -16,6 +16,7 @@ import torch
 
 from vaekit.data.archives import SPLITS
 from vaekit.data.dataset import Dataset
+from vaekit.data.decoded import decoded
 from vaekit.messages import Mistake
 
 SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff", ".gif"}
@@ -26,7 +27,7 @@ ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 turn the picture on its side
 
 
 def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None, workers: int | None = None) -> Dataset:
-    """All images below a folder, in the order of their paths, as uint8.
+    """All images below a folder, in the order of their paths, as uint8; decoded once and then kept in the cache.
 
     Sub-folders train, valid (val, validation) and test are splits; other sub-folders, there or at the top, are
     classes, and hidden ones are left out. Images are grey only if all are, else RGB; what is transparent is laid on
@@ -53,19 +54,23 @@ def read_folder(path: Path, *, size: int | str | Sequence[int] | None = None, wo
         )
     places = [p.relative_to(path) for p in files]
     splits, labels = _places(path, places)
-    sizes, modes = _peek(files, workers)
-    height, width = _size(sizes, parse_size(size))
-    grey = all(mode in GREY for mode in modes)
-    x = np.empty((len(files), height, width) if grey else (len(files), height, width, 3), dtype=np.uint8)
+    wanted = parse_size(size)
 
-    def decode(i: int) -> None:
-        x[i] = _decode(files[i], height, width, grey)
+    def shape() -> tuple[int, ...]:
+        sizes, modes = _peek(files, workers)
+        return (*([] if all(mode in GREY for mode in modes) else [3]), *_size(sizes, wanted))
 
-    _each(decode, files, "reading images", workers)
-    tensor = torch.from_numpy(x)
+    def fill(x: np.ndarray) -> None:
+        def decode(i: int) -> None:
+            x[i] = _decode(files[i], x.shape[-2], x.shape[-1], x.ndim == 3)
+
+        _each(decode, files, "reading images", workers)
+
+    x = decoded(files, path, f"{wanted}", shape, fill)  # (N, H, W) or (N, 3, H, W)
+    grey = x.ndim == 3
     return Dataset(
         name=path.resolve().name,
-        x=tensor if grey else tensor.permute(0, 3, 1, 2).contiguous(),  # (N, 3, H, W)
+        x=torch.from_numpy(x),
         kind="image",
         layout=None if grey else "NHWC",
         labels=labels,
@@ -169,7 +174,8 @@ def _decode(path: Path, height: int, width: int, grey: bool) -> np.ndarray:
         image = image.convert("L" if grey else "RGB")
         if image.size != (width, height):
             image = ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS)
-        return np.asarray(image)
+        pixels = np.asarray(image)
+        return pixels if grey else pixels.transpose(2, 0, 1)
 
 
 def _each(work: Callable[[int], None], files: Sequence[Path], title: str, workers: int | None) -> None:
