@@ -18,7 +18,7 @@ from vaekit.cli.parser import Parser, key_value
 from vaekit.cli.plan import find_recipe, free_folder, locate, read_material
 from vaekit.cli.runs import browse, json_line, load
 from vaekit.cli.side_by_side import differences, error, page, paired, paired_text, row, text
-from vaekit.cli.train import fit
+from vaekit.cli.train import fit, fit_all
 from vaekit.cli.train import parser as train_parser
 from vaekit.messages import Mistake, near_miss
 from vaekit.recipes import RECIPES
@@ -120,12 +120,16 @@ def trained(options: argparse.Namespace) -> tuple[list[str], list[Any], Path]:
     for folder in folders:
         if folder.is_dir() and any(folder.iterdir()) and not options.overwrite:
             raise Mistake(f"{folder} exists already: add --overwrite to delete it, or give another --out.")
-    runs = []
+    runs: list[Any] = []
     for order_, plan, folder in zip(orders, plans, folders, strict=True):
         order_.out = str(folder)
         if plan.defaults.get("steps") == 0:  # a closed form is not trained
             order_.epochs = order_.steps = None
-        runs.append(fit(order_, material, plan))
+    each = len(betas)
+    for first in range(0, len(orders), each):
+        some = slice(first, first + each)
+        alone = each == 1
+        runs += [fit(orders[first], material, plans[first])] if alone else fit_all(orders[some], material, plans[some])
     return [folder.name for folder in folders], runs, base / "compare.html"
 
 

@@ -131,14 +131,11 @@ def fit(options: argparse.Namespace, material: Material, plan: Any, *, resume: b
     """The trained Run of a recipe; `options.out` becomes its folder."""
     options.out = str(options.out or free_folder(f"{material.data.name}-{plan.name}"))
     training = given(options, TRAINING)
+    parts = parts_of(options, material)
+    origin = origin_of(options, material)
     if options.log == "tensorboard":
         logger = importlib.import_module("vaekit.training.callbacks").TensorBoard
         training["callbacks"] = [logger(Path(options.out) / "tensorboard")]
-    parts: dict[str, Any] = {part: material.held_out.get(part, getattr(options, part)) for part in ("valid", "test")}
-    origin = {
-        "source": material.source, "read": material.read, "held_out": material.sources, "crop": material.crop,
-        "command": command_of(options),
-    }  # fmt: skip
     try:
         return vk.fit(
             plan, material.data, **parts, split_by=options.split_by, binarize=options.binarize,
@@ -150,6 +147,33 @@ def fit(options: argparse.Namespace, material: Material, plan: Any, *, resume: b
             raise
         stopped = str(error).removesuffix(": use --resume") or "interrupted"
         raise KeyboardInterrupt(f"{stopped}; go on with `vaekit train --resume --out {options.out}`") from error
+
+
+def parts_of(options: argparse.Namespace, material: Material) -> dict[str, Any]:
+    """valid= and test= as `vk.fit` takes them."""
+    return {part: material.held_out.get(part, getattr(options, part)) for part in ("valid", "test")}
+
+
+def origin_of(options: argparse.Namespace, material: Material) -> dict[str, Any]:
+    """What a run's record says of its data and of the command that made it."""
+    return {
+        "source": material.source, "read": material.read, "held_out": material.sources, "crop": material.crop,
+        "command": command_of(options),
+    }  # fmt: skip
+
+
+def fit_all(orders: list[argparse.Namespace], material: Material, plans: list[Any]) -> list[Any]:
+    """The trained Runs of recipes that differ in their arguments alone, together where that is possible."""
+    many: Any = importlib.import_module("vaekit.run.many")
+    first = orders[0]
+    return list(
+        many.fit_plans(
+            plans, material.data, folders=[Path(each.out) for each in orders],
+            origins=[origin_of(each, material) for each in orders], **parts_of(first, material),
+            split_by=first.split_by, binarize=first.binarize, augmentation=material.augmentation,
+            overwrite=first.overwrite, **given(first, TRAINING),
+        )
+    )  # fmt: skip
 
 
 def close(run: Any, options: argparse.Namespace, note: str | None = None) -> int:

@@ -127,9 +127,7 @@ def fit(
         plan, dataset, data, valid, settings, known, binarize=binarize, augmentation=augmentation, folder=folder,
         show=verbose,
     )  # fmt: skip
-    if origin is not None:
-        record["command"] = origin.get("command")
-        record["data"] |= {k: v for k, v in origin.items() if k != "command"}
+    record = named(record, origin)
     with claim(folder, resume=resume, overwrite=overwrite):
         if folder is not None:
             write_json(folder / "run.json", record)
@@ -152,6 +150,14 @@ def opened(
     record["binarization"] = how
     train, held = loaders(plan, dataset, data, valid, settings, device, how, augmentation)
     return Fitter(plan, train, held, settings, folder=folder, show=show), record
+
+
+def named(record: dict[str, Any], origin: Mapping[str, Any] | None) -> dict[str, Any]:
+    """The record with what the command line knows of the data and of itself."""
+    if origin is None:
+        return record
+    data = record["data"] | {k: v for k, v in origin.items() if k != "command"}
+    return {**record, "command": origin.get("command"), "data": data}
 
 
 def closed(fitter: Fitter, record: dict[str, Any], dataset: Dataset | None) -> Run:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["fit_many"]
+__all__ = ["fit_many", "fit_plans"]
 
 import contextlib
 import dataclasses
@@ -11,14 +11,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from vaekit.data import Dataset
 from vaekit.messages import ArgumentMistake, Mistake, require_count
-from vaekit.run.fitting import closed, opened
+from vaekit.objectives import Recipe
+from vaekit.run.fitting import closed, named, opened
 from vaekit.run.folder import claim
 from vaekit.run.material import is_loader, items_of, read_parts, repeatable
 from vaekit.run.plan import built, checked, planned
 from vaekit.run.run import Run
 from vaekit.storage import write_json
-from vaekit.training import Settings, apart, fit_together
+from vaekit.training import Augmentation, Settings, apart, fit_together
+
+Order = tuple[Recipe, Settings, Path | None, Mapping[str, Any] | None]  # what, how, where to, what its record says
 
 
 def fit_many(
@@ -81,19 +85,68 @@ def fit_many(
     if base.build is None:
         raise Mistake("got a model and wanted what can be built anew for each run: a recipe's name or vk.recipe(...).")
     known = {"how": repeatable(labels, y, reading), "parts": parts, "items": items_of(dataset, data)}
-    fitters, records = [], []
+    orders: list[Order] = []
     for variant in variants:
         plan = dataclasses.replace(base, arguments={**base.arguments, **variant})
         for seed in seeds:
-            own = built(plan, seed)
-            settings = Settings.of(own.defaults, {**training, "seed": seed})
             title = "-".join([*(f"{name}-{value}" for name, value in variant.items()), f"seed-{seed}"])
-            fitter, record = opened(
-                own, dataset, data, valid, settings, known, binarize=binarize, augmentation=None,
-                folder=None if out is None else Path(out) / title, show=verbose,
-            )  # fmt: skip
-            fitters.append(fitter)
-            records.append(record)
+            settings = Settings.of(plan.defaults, {**training, "seed": seed})
+            orders.append((plan, settings, None if out is None else Path(out) / title, None))
+    return _fitted(orders, dataset, data, valid, known, binarize, None, overwrite=overwrite, verbose=verbose)
+
+
+def fit_plans(
+    plans: Sequence[Recipe],
+    data: Dataset,
+    *,
+    folders: Sequence[Path],
+    origins: Sequence[Mapping[str, Any]],
+    valid: Any = None,
+    test: Any = None,
+    split_by: Any = None,
+    binarize: str | None = None,
+    augmentation: Augmentation | None = None,
+    overwrite: bool = False,
+    verbose: bool = True,
+    **training: Any,
+) -> list[Run]:
+    """Train recipes on the same split, stacked where they differ in values of schedules alone.
+
+    Args:
+        plans: recipes that can be built anew.
+        data: items.
+        folders: where each run goes.
+        origins: what each run's record says of its data and command, as for `vk.fit`.
+        valid, test, split_by, binarize, augmentation, overwrite, verbose, training: as for `vk.fit`.
+    """
+    dataset, parts = read_parts(data, None, None, valid, test, split_by, None, checked(training))
+    known = {"how": repeatable(None, None, None), "parts": parts, "items": items_of(dataset, data)}
+    settings = [Settings.of(plan.defaults, training) for plan in plans]
+    orders = list(zip(plans, settings, folders, origins, strict=True))
+    return _fitted(orders, dataset, data, valid, known, binarize, augmentation, overwrite=overwrite, verbose=verbose)
+
+
+def _fitted(
+    orders: Sequence[Order],
+    dataset: Dataset,
+    data: Any,
+    valid: Any,
+    known: Mapping[str, Any],
+    binarize: str | None,
+    augmentation: Augmentation | None,
+    *,
+    overwrite: bool,
+    verbose: bool,
+) -> list[Run]:
+    """The runs, trained together or one after the other."""
+    fitters, records = [], []
+    for plan, settings, folder, origin in orders:
+        fitter, record = opened(
+            built(plan, settings.seed), dataset, data, valid, settings, known, binarize=binarize,
+            augmentation=augmentation, folder=folder, show=verbose,
+        )  # fmt: skip
+        fitters.append(fitter)
+        records.append(named(record, origin))
     why = apart(fitters)
     if why is not None and verbose:
         print(f"{len(fitters)} runs, one after the other: {why}", file=sys.stderr)
