@@ -49,7 +49,7 @@ def main() -> None:
             step, each = shares(contender, name, given.steps)
             rows.append([name, contender, f"{step:,.0f}", *(f"{value:,.0f}" for value in each.values())])
     text = (
-        f"Microseconds of a training step ({given.steps} steps without the profiler), and those of its operations under "
+        f"Microseconds of a training step ({given.steps} steps without the profiler), and of its operations under "
         "torch's profiler, which adds a few to each: the columns do not quite add up to the step."
     )
     keep("profile", "Where a step goes", text, ["case", "contender", "a step", *WHAT, "other operations"], rows)

@@ -31,6 +31,7 @@ from vaekit.training.signals import Signals
 from vaekit.training.snapshot import packed, unpack
 from vaekit.training.state import load_checkpoint, save_checkpoint
 from vaekit.training.step import Step
+from vaekit.training.threads import Threads
 
 SAVE_SECONDS = 30.0
 REFRESH_SECONDS = 0.5
@@ -71,6 +72,7 @@ class Fitter:
         self.game.to(self.device)
         self.total = settings.total_steps(train.batches)
         self.at, self.seconds = 0, 0.0
+        self.threads = Threads(self.device)
         self._saved = -1  # the step of the last checkpoint written
         self.best: dict[str, Any] = {"value": None, "step": None, "waits": 0, "weights": []}
         self.schedules = [
@@ -108,7 +110,7 @@ class Fitter:
                 print(said, file=sys.stderr)
         else:
             self.history.truncate(0)
-        with Signals() as signals, denormals_flushed():
+        with Signals() as signals, denormals_flushed(), self.threads:
             self._call("on_train_begin")
             self._loop(signals)
             if signals.received:
@@ -228,6 +230,7 @@ class Fitter:
             self._call("on_evaluate", row)
             self._judge(row)
         self.history.add(row)
+        self.threads.share()
         self._call("on_epoch_end", row)
 
     def _validate(self) -> dict[str, float]:

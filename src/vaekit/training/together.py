@@ -74,7 +74,7 @@ def fit_together(fitters: Sequence[Fitter]) -> None:
     first, n = fitters[0], len(fitters)
     progress = Progress(first.total, 0, show=first.show)
     began = shown = time.monotonic()
-    with denormals_flushed():
+    with denormals_flushed(), first.threads:
         while first.at < first.total:
             stack.step(first.at)
             now = time.monotonic()
