@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vaekit import distributions
 from vaekit.likelihoods.base import Likelihood
+from vaekit.maths import mean_over_items
 
 
 class Bernoulli(Likelihood):
@@ -31,7 +32,7 @@ class Bernoulli(Likelihood):
     narrow = True
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        self.head.start_at(0, torch.logit(x.nanmean(0).nan_to_num(0.5).clamp(0.001, 0.999)))
+        self.head.start_at(0, torch.logit(mean_over_items(x).nan_to_num(0.5).clamp(0.001, 0.999)))
 
     def forward(self, *given: Tensor | None) -> distributions.Bernoulli:
         return distributions.Bernoulli(self.parameters_of(*given)[0], len(self.shape))

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vaekit import distributions
 from vaekit.likelihoods.base import Likelihood
 from vaekit.likelihoods.scales import FixedScale, LearnedScale, OptimalScale, Scale
-from vaekit.maths import sum_event
+from vaekit.maths import mean_over_items, sum_event
 
 
 class BatchOptimalGaussian(distributions.DiagonalGaussian):
@@ -75,8 +75,8 @@ class Gaussian(Likelihood):
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         if isinstance(self.link, nn.Identity):
-            self.head.start_at(0, x.nanmean(0).nan_to_num(0.0))
-        self.scale.start_at((x - x.nanmean(0)).square().nanmean(0).nan_to_num(1.0).sqrt())
+            self.head.start_at(0, mean_over_items(x).nan_to_num(0.0))
+        self.scale.start_at(mean_over_items((x - mean_over_items(x)).square()).nan_to_num(1.0).sqrt())
 
     def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:
         out = self.parameters_of(*given)  # (1 or 2, *leading, *X)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["straight_through", "sum_event"]
+__all__ = ["mean_over_items", "straight_through", "sum_event"]
 
 from torch import Tensor
 
@@ -16,6 +16,18 @@ def sum_event(values: Tensor, event_dims: int) -> Tensor:
         tensor([6., 6., 6., 6., 6.])
     """
     return values.sum(tuple(range(-event_dims, 0))) if event_dims else values
+
+
+def mean_over_items(x: Tensor) -> Tensor:
+    """The mean over the first axis of what is not NaN; NaN where nothing is there.
+
+    Example:
+        >>> import torch
+        >>> mean_over_items(torch.tensor([[1.0, 2.0], [float("nan"), 4.0]]))
+        tensor([1., 3.])
+    """
+    mean = x.mean(0)
+    return x.nanmean(0) if bool(mean.isnan().any()) else mean  # nanmean takes ten times as long
 
 
 def straight_through(hard: Tensor, soft: Tensor) -> Tensor:
