@@ -31,7 +31,7 @@ def write(path: Path, rng: np.random.Generator) -> None:
 
 
 def kept(place: Path) -> list[Path]:
-    return sorted((place.parent / "cache/vaekit/images").iterdir())
+    return sorted((place.parent / "cache/vaekit").glob("images/*"))
 
 
 def pixels(place: Path) -> np.ndarray:
@@ -87,7 +87,6 @@ def test_what_was_not_used_for_longest_goes(place: Path, monkeypatch: pytest.Mon
     read(place)  # used again
     read(place, size=(7, 4))
     read(place, size=(6, 5))
-    read(place, size=(7, 6))
     shapes = sorted(np.load(file, mmap_mode="r").shape[2:] for file in kept(place))
     assert (7, 5) in shapes and (4, 4) not in shapes
 
