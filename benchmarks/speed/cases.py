@@ -130,12 +130,12 @@ CASES = {
     for batch, items in ((32, 20_000), (128, 60_000), (1024, 60_000))
 } | {
     "pythae's MNIST conv net": Case(
-        1_280, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000, lr=CALM
+        640, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000, lr=CALM
     ),
     "pythae's CIFAR conv net": Case(
-        256, 32, 16, cifar_encoder, cifar_decoder, 4096, sampled=100, shape=(3, 32, 32), lr=CALM
+        128, 32, 16, cifar_encoder, cifar_decoder, 4096, sampled=100, shape=(3, 32, 32), lr=CALM
     ),
     "IWAE, K = 50": Case(2_000, 100, 16, mlp_encoder, mlp_decoder, 512, samples=50),
     "VQ-VAE": Case(60_000, 128, 16, mlp_encoder, mlp_decoder, 512, kind="vq"),
-    "two players (FactorVAE)": Case(20_000, 128, 16, mlp_encoder, mlp_decoder, 512, kind="game"),
+    "two players (FactorVAE)": Case(5_120, 128, 16, mlp_encoder, mlp_decoder, 512, kind="game"),
 }  # fmt: skip
