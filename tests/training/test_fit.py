@@ -188,7 +188,7 @@ def test_early_stopping_waits_as_long_as_said_and_restores_the_best() -> None:
     plan = recipe(objective=AS_THEY_ARE)
     fitter = trained(plan, epochs=20, early_stopping=3, keep="best", callbacks=[Script()])
     assert [row["epoch"] for row in fitter.history.rows] == [1, 2, 3, 4, 5, 6]  # 3 waits: epochs 4, 5, 6
-    assert fitter.best == {"value": 3.0, "step": 9, "waits": 3, "weights": []} and not plan.model.training
+    assert fitter.stopper.best == {"value": 3.0, "step": 9, "waits": 3, "weights": []} and not plan.model.training
     assert all(torch.equal(v, wanted[3][k]) for k, v in plan.model.state_dict().items())
 
 
@@ -198,14 +198,14 @@ def test_nan_validations_never_count_as_the_best() -> None:
             row["valid_loss"] = [math.nan, 5.0, math.nan, 4.0][run.epoch - 1]
 
     fitter = trained(recipe(), callbacks=[Script()])
-    assert fitter.best == {"value": 4.0, "step": 12, "waits": 0, "weights": []}
+    assert fitter.stopper.best == {"value": 4.0, "step": 12, "waits": 0, "weights": []}
 
 
 def test_a_monitor_that_is_not_there_and_one_to_be_raised() -> None:
     with pytest.raises(vk.Mistake, match=r"got monitor='valid_los' and the history has .*valid_loss"):
         trained(recipe(), monitor="valid_los")
     fitter = trained(recipe(), monitor="valid_elbo")
-    assert fitter.best["value"] == min(-row["valid_elbo"] for row in fitter.history.rows)
+    assert fitter.stopper.best["value"] == min(-row["valid_elbo"] for row in fitter.history.rows)
 
 
 def test_valid_every() -> None:

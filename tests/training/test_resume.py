@@ -79,7 +79,7 @@ def assert_same(a: Fitter, b: Fitter) -> None:
     for one, two in ((a.model, b.model), (a.game, b.game)):
         assert all(torch.equal(v, two.state_dict()[k]) for k, v in one.state_dict().items())
     rows = [[{k: v for k, v in row.items() if k not in TIMES} for row in f.history.rows] for f in (a, b)]
-    assert rows[0] == rows[1] and a.best == b.best and a.at == b.at
+    assert rows[0] == rows[1] and a.stopper.best == b.stopper.best and a.at == b.at
     for name, optimizer in a.optimizers.items():
         for p, q in zip(a.step.players[name], b.step.players[name], strict=True):
             for key, value in optimizer.state[p].items():
@@ -91,7 +91,7 @@ def whole() -> dict[str, Fitter]:
     runs = {kind: fitter(kind, None, Break(None)) for kind in ("vae", "factor_vae", "ladder_vae", "vae_conv")}
     for run in runs.values():
         run.run()
-        best = {name: run.best[name] for name in ("value", "step", "waits")}
+        best = {name: run.stopper.best[name] for name in ("value", "step", "waits")}
         assert run.at == 20 and best == {"value": 3.0, "step": 8, "waits": 3}  # 4 steps an epoch, stopped after 5
     return runs
 

@@ -12,6 +12,7 @@ import math
 import torch
 from torch import Tensor
 from torch.distributions import Distribution, register_kl
+from torch.nn.functional import mse_loss
 
 from vaekit.distributions.base import Factorised
 from vaekit.maths import sum_event
@@ -69,6 +70,14 @@ class DiagonalGaussian(Factorised):
 
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         return self.from_noise(self.noise(tuple(sample_shape)))
+
+    def log_prob(self, value: Tensor) -> Tensor:
+        if self.log_scale.ndim:
+            return super().log_prob(value)
+        # one scale for all elements: their squares are summed first and weighed once
+        squares = sum_event(mse_loss(*torch.broadcast_tensors(self.loc, value), reduction="none"), self.event_dims)
+        elements = self.event_shape.numel()
+        return -0.5 * (-2 * self.log_scale).exp() * squares - elements * (self.log_scale + HALF_LOG_TWO_PI)
 
     def log_prob_each(self, value: Tensor) -> Tensor:
         return -0.5 * ((value - self.loc) * (-self.log_scale).exp()).square() - self.log_scale - HALF_LOG_TWO_PI

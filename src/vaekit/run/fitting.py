@@ -206,6 +206,6 @@ def _numbers(run: Run, fitter: Fitter) -> dict[str, Any]:
         "device": str(fitter.device), "seed": fitter.settings.seed, "split": name,
         "likelihood": run.record["likelihood"], "binarization": run.record["binarization"],
         "compiled": fitter.compiling.choice, "threads": fitter.threads.count,
-        "best_step": fitter.best["step"], "skipped_steps": int(fitter.step.skipped), **found,
+        "best_step": fitter.stopper.best["step"], "skipped_steps": int(fitter.step.skipped), **found,
         "run": None if run.dir is None else str(run.dir),
     }  # fmt: skip

@@ -4,16 +4,12 @@ from __future__ import annotations
 
 __all__ = ["Fitter", "Interrupted"]
 
-import math
 import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor
-
 from vaekit.memory import denormals_flushed, keep_freed_memory
-from vaekit.messages import Mistake
 from vaekit.noise import derive, forked, seed_step
 from vaekit.objectives import Recipe, Schedule, as_game
 from vaekit.objectives.schedules import Constant
@@ -31,6 +27,7 @@ from vaekit.training.signals import Signals
 from vaekit.training.snapshot import packed, unpack
 from vaekit.training.state import load_checkpoint, save_checkpoint
 from vaekit.training.step import Step
+from vaekit.training.stopper import Stopper
 from vaekit.training.threads import Threads
 
 SAVE_SECONDS = 30.0
@@ -74,11 +71,8 @@ class Fitter:
         self.at, self.seconds = 0, 0.0
         self.threads = Threads(self.device)
         self._saved = -1  # the step of the last checkpoint written
-        self.best: dict[str, Any] = {"value": None, "step": None, "waits": 0, "weights": []}
-        self.schedules = [
-            part for part in self.game.modules() if isinstance(part, Schedule) and not isinstance(part, Constant)
-        ]
-        self.best_state: dict[str, Tensor] = {}
+        moving = [p for p in self.game.modules() if isinstance(p, Schedule) and not isinstance(p, Constant)]
+        self.stopper = Stopper(settings.monitor, settings.early_stopping, moving)
         self.stopping = False
         self.history = History(None if folder is None else folder / "history.jsonl")
         self.first: float | None = None  # the loss of the first step
@@ -228,7 +222,7 @@ class Fitter:
         if self.valid is not None and (last or self.epoch % self.settings.valid_every == 0):
             row |= self._validate()
             self._call("on_evaluate", row)
-            self._judge(row)
+            self.stopping |= self.stopper.judge(row, self.at, self._remember)
         self.history.add(row)
         self.threads.share()
         self._call("on_epoch_end", row)
@@ -249,27 +243,10 @@ class Fitter:
         self.game.train()
         return {f"valid_{name}": value for name, value in means.items()}
 
-    def _judge(self, row: dict[str, Any]) -> None:
-        """Keep the best validation's weights; stop where there was no improvement for long enough."""
-        monitor = self.settings.monitor
-        if monitor not in row:
-            raise Mistake(f"got monitor={monitor!r} and the history has {', '.join(row)}: name one of these.")
-        value = row[monitor] * (-1 if monitor.endswith("elbo") else 1)
-        weights = [float(s.value()) for s in self.schedules]
-        if weights != self.best["weights"]:  # losses under other weights do not compare
-            self.best = {**self.best, "value": None, "weights": weights, "waits": 0}
-        if math.isfinite(value) and (self.best["value"] is None or value < self.best["value"]):
-            self.best = {"value": value, "step": self.at, "waits": 0, "weights": weights}
-            self.best_state = self._remember
-        else:
-            self.best["waits"] += 1
-            patience = self.settings.early_stopping
-            self.stopping |= patience is not None and self.best["waits"] >= patience
-
     def _finish(self) -> None:
         """The weights that the run is judged by: the best validation's, or the last."""
-        if self.settings.keep == "best" and self.best_state:
-            self.model.load_state_dict(self.best_state)
+        if self.settings.keep == "best" and self.stopper.state:
+            self.model.load_state_dict(self.stopper.state)
         elif self.average is not None:
             self.average.swap()
         self.model.eval()

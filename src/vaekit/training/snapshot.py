@@ -12,14 +12,14 @@ from vaekit.messages import Mistake
 from vaekit.training.compiling import Compiling
 from vaekit.training.state import grouped, optimizer_tensors, restore_optimizer
 
-PLAIN = ("best", "seconds", "first", "stopping")
+PLAIN = ("seconds", "first", "stopping")
 
 
 def packed(run: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the record of a Fitter: weights, objective, optimisers, averages, the best so far, sums."""
     tensors = {f"model/{k}": v for k, v in run.model.state_dict().items()}
     tensors |= {f"game/{k}": v for k, v in run.game.state_dict().items()}
-    tensors |= {f"best/{k}": v for k, v in run.best_state.items()}
+    tensors |= {f"best/{k}": v for k, v in run.stopper.state.items()}
     for name, optimizer in run.optimizers.items():
         tensors |= {f"optimizer.{name}/{k}": v for k, v in optimizer_tensors(optimizer).items()}
         tensors[f"usual/{name}"] = run.step.usual[name]
@@ -27,7 +27,7 @@ def packed(run: Any) -> tuple[dict[str, Tensor], dict[str, Any]]:
         tensors |= {f"average/{i}": v for i, v in enumerate(run.average.values)}
     tensors["run/skipped"] = run.step.skipped
     plain = {name: getattr(run, name) for name in PLAIN}
-    plain["compiled"] = run.compiling.choice
+    plain |= {"best": run.stopper.best, "compiled": run.compiling.choice}
     return tensors, {**plain, "tally": run.tally.state(), "rows": len(run.history.rows)}
 
 
@@ -47,7 +47,7 @@ def unpack(run: Any, tensors: dict[str, Tensor], record: dict[str, Any]) -> None
     for name in PLAIN:
         setattr(run, name, record[name])
     run.compiling = Compiling(run.step, run.settings.compile, run.total, choice=record.get("compiled"))
-    run.best_state = groups.get("best", {})
+    run.stopper.best, run.stopper.state = record["best"], groups.get("best", {})
     run.tally.restore(record["tally"], run.device)
     for name, optimizer in run.optimizers.items():
         restore_optimizer(optimizer, groups.get(f"optimizer.{name}", {}))
