@@ -75,7 +75,8 @@ class DiagonalGaussian(Factorised):
         if self.log_scale.ndim:
             return super().log_prob(value)
         # one scale for all elements: their squares are summed first and weighed once
-        squares = sum_event(mse_loss(*torch.broadcast_tensors(self.loc, value), reduction="none"), self.event_dims)
+        loc, value = torch.broadcast_tensors(self.loc, value)
+        squares = sum_event(mse_loss(loc, value, reduction="none"), self.event_dims)
         elements = self.event_shape.numel()
         return -0.5 * (-2 * self.log_scale).exp() * squares - elements * (self.log_scale + HALF_LOG_TWO_PI)
 
