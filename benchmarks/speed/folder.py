@@ -46,7 +46,9 @@ def seconds(action: Callable[[], object]) -> float:
 def step_rate(x: torch.Tensor) -> float:
     """Items/s of an epoch of the recipe `vae_conv`."""
     torch.manual_seed(0)
-    recipe = vk.recipes.vae_conv(shape=(3, 64, 64), latent_dim=32, transform=vk.data.transforms.Levels(255.0))
+    transform = vk.data.transforms.Rescale(255.0)
+    likelihood = vk.likelihoods.Gaussian()
+    recipe = vk.recipes.vae_conv(shape=(3, 64, 64), latent_dim=32, transform=transform, likelihood=likelihood)
     loader = Loader(x[: 10 * BATCH], None, recipe.model, batch_size=BATCH, seed=0, device=torch.device("cpu"))
     fitter = Fitter(
         Recipe(recipe.model, ELBO()), loader, None, Settings(epochs=1, batch_size=BATCH, lr=1e-4), show=False
