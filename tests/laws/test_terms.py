@@ -42,7 +42,10 @@ SCHEDULES: dict[str, tuple[Callable[[], Schedule], dict[int, float]]] = {
     "Cosine": (lambda: Cosine(1.0, 3.0, steps=4), {0: 1.0, 1: 2 - 0.5**0.5, 2: 2.0, 4: 3.0, 9: 3.0}),
 }
 terms = pytest.mark.parametrize("name", TERMS)
-DENSE = [row for row in RECIPES if row.name not in ("pca", "linear_autoencoder", "autoencoder", "vae_relaxed")]
+DENSE = [row for row in RECIPES if row.name != "vae_relaxed" and row.make().model.has_density]
+OWN_NOISE = (  # terms that draw noise of their own for each item or each batch: their oracles are tests of their own
+    "info_vae", "wae_mmd", "sliced_wae", "rae_gp", "denoising_autoencoder", "contractive_autoencoder",
+)  # fmt: skip
 
 
 def small(name: str = "vae") -> tuple[VAE, Tensor]:
@@ -164,11 +167,11 @@ def test_both_forms_of_the_elbo_agree_in_expectation(row: RecipeRow) -> None:
             assert bool(((gap.mean(0) - fixed).abs() < 4 * gap.std(0) * (2 / k) ** 0.5 + 1e-6).all())
             return
         assert bool(((gap.mean(0) - trace.kl.double()).abs() < 4 * gap.std(0) / k**0.5 + 1e-5).all())  # 1e-5: float32
-        if hasattr(trace.q, "kl_each"):
+        if hasattr(trace.q, "kl_each") and hasattr(trace.p, "event_dims"):
             torch.testing.assert_close(trace.kl_each.sum(-1), trace.kl, rtol=1e-5, atol=1e-5)
 
 
-@pytest.mark.parametrize("row", RECIPES, ids=str)
+@pytest.mark.parametrize("row", [row for row in RECIPES if row.name not in OWN_NOISE], ids=str)
 def test_the_loss_of_a_batch_repeated_is_the_same(row: RecipeRow, monkeypatch: pytest.MonkeyPatch) -> None:
     """PEERS P10: no term is summed over the batch where another is averaged."""
     recipe = row.make()

@@ -12,15 +12,18 @@ __all__ = [
     "DiscretizedLogistic",
     "Factorised",
     "FullGaussian",
+    "GaussianMixture",
     "PointMass",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "UniformCodes",
+    "frozen",
 ]
 
-from vaekit.distributions.base import Factorised
+from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.point import PointMass

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-__all__ = ["Factorised"]
+__all__ = ["Factorised", "frozen"]
+
+import copy
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution
+from torch.distributions import Distribution, TransformedDistribution
 
 from vaekit.maths import sum_event
+from vaekit.messages import Mistake
 
 
 class Factorised(Distribution):
@@ -46,3 +49,23 @@ class Factorised(Distribution):
     def supports(self, value: Tensor) -> Tensor:
         """Which elements of value this distribution can have produced (NaN counts as yes)."""
         return torch.ones_like(value, dtype=torch.bool)
+
+
+def frozen(q: Distribution) -> Distribution:
+    """The same distribution with parameters that carry no gradient: its score moves a sample and nothing else.
+
+    Example:
+        >>> from vaekit.distributions import DiagonalGaussian
+        >>> loc = torch.zeros(3, requires_grad=True)
+        >>> frozen(DiagonalGaussian(loc, loc)).log_prob(torch.ones(3)).requires_grad
+        False
+    """
+    if isinstance(q, TransformedDistribution):
+        raise Mistake(f"{type(q).__name__} holds parameters in its transforms: give a posterior such as Gaussian.")
+    found = copy.copy(q)
+    for name, value in vars(q).items():
+        if isinstance(value, Tensor):
+            vars(found)[name] = value.detach()
+        elif isinstance(value, Distribution):
+            vars(found)[name] = frozen(value)
+    return found

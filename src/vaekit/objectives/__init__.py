@@ -4,17 +4,40 @@ from __future__ import annotations
 
 __all__ = [
     "ELBO",
+    "GECO",
     "IWAE",
     "KL",
+    "MIWAE",
+    "MMD",
+    "RBF",
+    "STL",
+    "TVO",
     "Bound",
+    "Capacity",
     "Commitment",
+    "Contraction",
+    "ControlledRate",
+    "CovarianceOfMeans",
+    "CovarianceOfSamples",
+    "DReG",
+    "DecoderGradient",
+    "DecoderNorm",
+    "Denoising",
     "DensityRatio",
     "Discriminate",
+    "FreeBits",
     "Game",
+    "InverseMultiquadric",
+    "LatentNorm",
+    "MutualInformation",
     "Recipe",
     "Reconstruction",
+    "Renyi",
     "Schedule",
+    "SlicedWasserstein",
+    "Sparsity",
     "Term",
+    "TotalCorrelation",
     "as_game",
     "check",
     "posterior_sample",
@@ -25,8 +48,14 @@ __all__ = [
 from vaekit.objectives import schedules
 from vaekit.objectives.adversarial import DensityRatio, Discriminate, posterior_sample, shuffled
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
+from vaekit.objectives.capacity import Capacity, FreeBits
 from vaekit.objectives.check import check
+from vaekit.objectives.control import GECO, ControlledRate
+from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game
+from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, SlicedWasserstein
+from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
+from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
 from vaekit.objectives.quantize import Commitment
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.schedules import Schedule

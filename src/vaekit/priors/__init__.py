@@ -4,12 +4,15 @@ from __future__ import annotations
 
 __all__ = [
     "FairBernoulli",
+    "GaussianMixture",
     "Prior",
     "StandardNormal",
     "UniformCodes",
+    "VampPrior",
 ]
 
 from vaekit.priors.base import Prior
 from vaekit.priors.bernoulli import FairBernoulli
 from vaekit.priors.codes import UniformCodes
+from vaekit.priors.mixture import GaussianMixture, VampPrior
 from vaekit.priors.normal import StandardNormal

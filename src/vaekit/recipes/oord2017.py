@@ -1,4 +1,5 @@
-r"""Neural Discrete Representation Learning: van den Oord, Vinyals and Kavukcuoglu 2017, https://arxiv.org/abs/1711.00937.
+r"""Neural Discrete Representation Learning: van den Oord, Vinyals and Kavukcuoglu 2017,
+https://arxiv.org/abs/1711.00937.
 
 .. math:: -\log p(x|e) + N \log K + \beta \|f(x) - \mathrm{sg}(e)\|^2
 """

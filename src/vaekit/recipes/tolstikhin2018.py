@@ -1,0 +1,28 @@
+r"""Wasserstein Auto-Encoders: Tolstikhin et al. 2018, https://arxiv.org/abs/1711.01558.
+
+.. math:: \min E\, c(x, f(z)) + \lambda\, \mathrm{MMD}(q(z), p(z))
+"""
+
+from __future__ import annotations
+
+__all__ = ["wae_mmd"]
+
+import dataclasses
+
+from vaekit.objectives import MMD, InverseMultiquadric, Recipe, Reconstruction
+from vaekit.posteriors import Point
+from vaekit.recipes.declare import extends
+from vaekit.recipes.kingma2014 import vae
+
+
+@extends(vae, without=("beta", "posterior"))
+def wae_mmd(*, weight: float = 100.0, **vae_arguments: object) -> Recipe:
+    """A deterministic encoder whose codes as a whole follow the prior.
+
+    Args:
+        weight: lambda.
+        vae_arguments: as for `vae`.
+    """
+    return dataclasses.replace(
+        vae(posterior=Point, **vae_arguments), objective=Reconstruction() + weight * MMD(InverseMultiquadric())
+    )
