@@ -10,6 +10,7 @@ from scipy.stats import kstest
 from tests.laws.tables import numbers
 from torch import distributions as td
 
+import vaekit as vk
 from vaekit import distributions as d
 from vaekit import recipes
 from vaekit.objectives import KL
@@ -71,6 +72,14 @@ def test_vampprior_is_the_mean_of_posteriors_and_stays_shared(tmp_path: Path) ->
     model.zero_grad()
     KL()(model, model.trace(x)).mean().backward()
     assert bool((model.prior.inputs.grad != 0).any())
+
+
+def test_a_run_with_such_a_prior_ends_with_its_numbers(tmp_path: Path) -> None:
+    for name in ("vampprior", "mixture_vae"):
+        plan = vk.recipe(name, "digits", latent_dim=2, hidden=[16])
+        run = vk.fit(plan, "digits", epochs=1, verbose=False, out=tmp_path / name)
+        assert run.metrics["nll"] > 0 and run.metrics["kl_each"] is None
+        assert (tmp_path / name / "report.html").exists() and run.sample(3).shape == (3, 8, 8)
 
 
 def test_with_all_items_as_pseudo_inputs_it_is_the_aggregate_posterior() -> None:

@@ -11,13 +11,13 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.distributions import kl_divergence
 
 from vaekit.conditional import pick
 from vaekit.distributions import Bernoulli, DiagonalGaussian
 from vaekit.doctor.case import SEED, Case
 from vaekit.doctor.finding import Finding
 from vaekit.likelihoods import FixedScale, Gaussian
+from vaekit.models import Trace
 from vaekit.noise import forked
 
 COLLAPSED = 0.3  # nats of rate in all below which the decoder does without the latents
@@ -119,7 +119,8 @@ def _width(case: Case) -> Finding | None:
 def _bound(model: Any, batch: Any, q: DiagonalGaussian, width: float, noise: Tensor) -> Tensor:
     """The ELBO of each item with q made `width` times as wide, (B,)."""
     wide = DiagonalGaussian(q.loc, q.log_scale + float(torch.tensor(width).log()))
-    px = model.likelihood(wide.from_noise(noise).unsqueeze(0), *pick(model.likelihood, batch.y))
-    score = px.log_prob_observed if model.takes_missing else px.log_prob
-    out: Tensor = score(batch.x)[0] - kl_divergence(wide, model._prior(batch.y))
-    return out
+    z = wide.from_noise(noise).unsqueeze(0)
+    px = model.likelihood(z, *pick(model.likelihood, batch.y))
+    levels = ((wide, model._prior(batch.y), z),)
+    trace = Trace(batch.x, batch.y, levels, px, missing=model.takes_missing)
+    return trace.log_px[0] - trace.kl

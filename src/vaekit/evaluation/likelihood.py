@@ -91,7 +91,7 @@ def bound_numbers(model: Model, batches: Iterable[Any]) -> dict[str, Any]:
         if model.has_density:
             rate.append(trace.kl.double())
             elbo.append(-lost - rate[-1])
-            if all(hasattr(q, "kl_each") for q, _, _ in trace.levels):
+            if trace.factorises:
                 kl_each.append(trace.kl_each.double())
     all_means = torch.cat(means).double()
     several = len(all_means) > 1

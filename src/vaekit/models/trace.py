@@ -122,6 +122,11 @@ class Trace:
         return kl.mean(0) if kl.ndim == 2 else kl
 
     @property
+    def factorises(self) -> bool:
+        """Whether q and p are products over the latents, so that each has a KL of its own."""
+        return all(hasattr(q, "kl_each") and hasattr(p, "event_dims") for q, p, _ in self.levels)
+
+    @property
     def kl_each(self) -> Tensor:
         """KL of each latent, (B, sum of Z), the levels side by side."""
 
