@@ -121,6 +121,14 @@ def test_covariances_are_those_written_out() -> None:
     assert float(CovarianceOfMeans()(None, traced(loc=signs))) == pytest.approx(0.0, abs=1e-20)
 
 
+def test_one_latent_has_a_covariance_too() -> None:
+    trace = traced(loc=numbers(1, N, D))
+    q = d.DiagonalGaussian(trace.q.loc[:, :1], trace.q.log_scale[:, :1])  # type: ignore[attr-defined]
+    one = Trace(trace.x, None, ((q, trace.p, trace.z[..., :1]),), trace.p)
+    found = CovarianceOfMeans(2.0, 3.0)(None, one)
+    torch.testing.assert_close(found, 3.0 * (q.loc.var(correction=0) - 1).square(), rtol=1e-10, atol=0)
+
+
 @pytest.mark.parametrize("kernel", [RBF(), InverseMultiquadric()], ids=["RBF", "IMQ"])
 def test_mmd_is_the_mean_over_pairs(kernel: Any) -> None:
     trace = traced()

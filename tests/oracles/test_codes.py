@@ -48,6 +48,16 @@ def test_codes_are_the_nearest_vectors() -> None:
     assert torch.equal(book(x)[0], book.vectors[book.nearest(x)])
 
 
+def test_vectors_that_nearly_agree_are_all_members() -> None:
+    """By |c|^2 - 2 x c in float32 the nearest to one of them may be another."""
+    book = Codebook(64, 3)
+    with torch.no_grad():
+        book.vectors.copy_(100.0 + 1e-4 * numbers(1, 64, 3).float())
+    assert not torch.equal(book.lookup(book.nearest(book.vectors)), book.vectors), "too far apart to be mistaken"
+    assert bool(book.member(book.vectors).all())
+    assert not bool(book.member(book.vectors + 1.0).any())
+
+
 def test_moving_averages_are_those_written_out() -> None:
     book = Codebook(4, 2, decay=0.9).double()
     counts, sums = torch.ones(4).double(), book.vectors.clone()

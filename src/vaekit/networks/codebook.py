@@ -13,6 +13,7 @@ from torch.nn.functional import embedding
 from vaekit.messages import Mistake, require_count
 from vaekit.part import Part
 
+MOST = 64  # batches that are kept for the next step, where a loop of the user's own never makes one
 DEAD = 0.01  # of the mean use: codes that are used less move to where data is
 
 
@@ -59,6 +60,7 @@ class Codebook(Part):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         indices = self.nearest(x)
         if self.decay is not None and self.training and torch.is_grad_enabled():
+            del self._seen[:-MOST]
             self._seen.append((x.detach().flatten(0, -2), indices.flatten()))
         return self.lookup(indices), indices
 
@@ -75,7 +77,10 @@ class Codebook(Part):
 
     def member(self, x: Tensor) -> Tensor:
         """Whether each input is a vector of the codebook, (*leading)."""
-        return (self.lookup(self.nearest(x)) == x).all(-1)
+        same = (self.lookup(self.nearest(x)) == x).all(-1)
+        if not bool(same.all()):  # of two vectors that nearly agree, rounding may have named the other
+            same[~same] = (x[~same].unsqueeze(-2) == self.vectors).all(-1).any(-1)
+        return same
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:

@@ -66,7 +66,8 @@ class CovarianceOfMeans(Term):
         self.off_diagonal, self.diagonal = float(off_diagonal), float(diagonal)
 
     def covariance(self, trace: Trace) -> Tensor:
-        return torch.cov(trace.q.mean.T, correction=0)  # (D, D)
+        centred = trace.q.mean - trace.q.mean.mean(0)
+        return centred.mT @ centred / len(centred)  # (D, D), for one latent too
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         covariance = self.covariance(trace)
