@@ -17,7 +17,9 @@ class Case:
     """One network and how it is trained.
 
     Attributes:
-        items: trained on in a round, in one pass.
+        items: trained on in a round.
+        passes: how often in a round.
+        passes: over the items in a round.
         batch: items in a step.
         latents: their number.
         samples: draws of z a step; above 1 the bound is the importance-weighted one.
@@ -38,6 +40,7 @@ class Case:
     weights: int | None = None
     sampled: int = 20_000
     kind: str = "vae"
+    passes: int = 1
     lr: float = 1e-3
     shape: tuple[int, ...] = (1, 28, 28)
 
@@ -125,9 +128,9 @@ def discriminator(latents: int) -> nn.Module:
 CALM = 1e-4  # at ten times as much the first steps of these nets lose thousands of nats, each in its own way
 CASES = {
     f"MLP, batch {batch}": Case(
-        items, batch, 16, mlp_encoder, mlp_decoder, 512, weights=2 * 784 * 512 + 3 * 512 * 16
+        items, batch, 16, mlp_encoder, mlp_decoder, 512, weights=2 * 784 * 512 + 3 * 512 * 16, passes=passes
     )
-    for batch, items in ((32, 20_000), (128, 60_000), (1024, 60_000))
+    for batch, items, passes in ((32, 20_000, 3), (128, 60_000, 3), (1024, 60_000, 1))
 } | {
     "pythae's MNIST conv net": Case(
         640, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000, lr=CALM

@@ -1,6 +1,6 @@
 """Where a training step's time goes: torch's profiler over the steps of a case, by operation.
 
-    VAEKIT_DATA=... python benchmarks/speed/profiled.py
+VAEKIT_DATA=... python benchmarks/speed/profiled.py
 """
 
 from __future__ import annotations

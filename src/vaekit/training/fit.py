@@ -22,6 +22,7 @@ from vaekit.training.loader import ForeignLoader, Loader
 from vaekit.training.metrics import Metrics, Tally
 from vaekit.training.optim import Average, learning_rate, make_optimizers
 from vaekit.training.progress import Progress, say_risen
+from vaekit.training.replay import WORTH, Replay
 from vaekit.training.settings import Settings
 from vaekit.training.signals import Signals
 from vaekit.training.snapshot import packed, unpack
@@ -127,6 +128,8 @@ class Fitter:
             clip=s.clip, skip=s.skip, accumulate=s.accumulate, precision=s.precision,
         )  # fmt: skip
         self.compiling = Compiling(self.step, s.compile, self.total)
+        if s.compile == "off" and not s.callbacks and self.total >= WORTH:
+            self.step.replay = Replay(self.step)
         moved = [p for p in self.model.parameters() if p.requires_grad]
         self.average = None if s.ema is None else Average(moved, s.ema)
 

@@ -77,6 +77,7 @@ class Step(nn.Module):
         self.watch = Watch(own, self.device, skip=skip, all_of_them=clip is not None)
         self.bad, self.usual, self.skipped = self.watch.bad, self.watch.usual, self.watch.skipped
         self.scored: Any = self.losses  # in training; what compiling replaces
+        self.replay: Any = None  # batch -> metrics with the gradients at the weights, or None
         self.steps = 0
         self._jacobian: float | None = None
 
@@ -123,9 +124,11 @@ class Step(nn.Module):
             parameter.grad = None
         parts = []
         for chunk in batch.chunks(self.accumulate):
-            losses, metrics = self.scored(chunk)
-            share = len(chunk) / len(batch)
-            self._backward({k: v * share if share != 1 else v for k, v in losses.items() if k in turns})
+            metrics = None if self.replay is None else self.replay(chunk)
+            if metrics is None:
+                losses, metrics = self.scored(chunk)
+                share = len(chunk) / len(batch)
+                self._backward({k: v * share if share != 1 else v for k, v in losses.items() if k in turns})
             parts.append(metrics)
         total = joined(parts)
         self._update(turns, total.scores["loss"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["apart", "fit_together"]
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -23,6 +23,7 @@ from vaekit.training.loader import Batch, Loader
 from vaekit.training.metrics import Metrics
 from vaekit.training.optim import learning_rate, make_optimizers
 from vaekit.training.progress import Progress
+from vaekit.training.replay import Losses, Replayed
 from vaekit.training.step import Step
 
 FEW = 8  # items that stacking is tried on
@@ -96,7 +97,7 @@ def fit_together(fitters: Sequence[Fitter]) -> None:
 def _fails(fitters: Sequence[Fitter]) -> str | None:
     """Why the losses of stacked copies cannot be taken, tried on a few items; the models stay as they are."""
     noise = torch.get_rng_state()
-    bodies = [_Losses(Step(fitter.model, fitter.game)) for fitter in fitters]
+    bodies = [Losses(Step(fitter.model, fitter.game)) for fitter in fitters]
     weights, buffers = stack_module_state(bodies)
     train = fitters[0].train
     assert isinstance(train, Loader)
@@ -116,10 +117,8 @@ def _unfolded(flat: Batch, runs: int) -> Batch:
     return Batch(flat.x.unflatten(0, (runs, -1)), y)
 
 
-def _all_losses(body: _Losses, weights: Any, buffers: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+def _all_losses(body: Losses, weights: Any, buffers: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
     """The losses (runs,) and the scores (runs, ...) of a batch for each run."""
-    if not body.step.model.takes_missing:
-        body.step.jacobian(batch.x)  # a plain number, which can be taken outside only
 
     def call(weights: Any, buffers: Any, x: Tensor, y: Any) -> Any:
         return functional_call(body, (weights, buffers), (x, y))
@@ -128,18 +127,6 @@ def _all_losses(body: _Losses, weights: Any, buffers: Any, batch: Batch) -> tupl
     stacked = vmap(call, in_dims=axes, randomness="different")
     found: tuple[Tensor, dict[str, Tensor]] = stacked(weights, buffers, batch.x, batch.y)
     return found
-
-
-class _Losses(nn.Module):
-    """One run's step as a function of a batch to its loss and scores."""
-
-    def __init__(self, step: Step) -> None:
-        super().__init__()
-        self.step = step
-
-    def forward(self, x: Tensor, y: Any) -> tuple[Tensor, dict[str, Tensor]]:
-        losses, metrics = self.step.losses(Batch(x, y))
-        return next(iter(losses.values())), dict(metrics.scores)
 
 
 class _Stack:
@@ -152,7 +139,7 @@ class _Stack:
             fitter._prepare()
             fitter.history.truncate(0)
             fitter.model.train()
-        bodies = [_Losses(fitter.step) for fitter in fitters]
+        bodies = [Losses(fitter.step) for fitter in fitters]
         self.body = bodies[0]
         self.weights, self.buffers = stack_module_state(bodies)
         for i, body in enumerate(bodies):
@@ -162,9 +149,15 @@ class _Stack:
         moved = [weight for weight in self.weights.values() if weight.requires_grad]
         self.optimizer = make_optimizers({"all": moved}, lr=self.settings.lr)["all"]
         self.loaders = [fitter.train for fitter in fitters if isinstance(fitter.train, Loader)]
-        # where values are missing, it stands in the scores
-        self.gain = 0.0 if fitters[0].model.takes_missing else float(fitters[0].model.log_jacobian(torch.empty(0)))
+        self.names = list(self.loaders[0].y or {})
+        self.replay = Replayed(self._scored, {**self.weights, **self.buffers})
         self.bad = torch.zeros(len(fitters), dtype=torch.bool, device=fitters[0].device)
+
+    def _scored(self, tensors: Mapping[str, Tensor], x: Tensor, *y: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+        weights, buffers = ({name: tensors[name] for name in part} for part in (self.weights, self.buffers))
+        batch = Batch(x, dict(zip(self.names, y, strict=True)) or None)
+        losses, scores = _all_losses(self.body, weights, buffers, batch)
+        return losses.sum(), scores
 
     def step(self, at: int) -> None:
         """One step of all."""
@@ -174,15 +167,12 @@ class _Stack:
         seed_step(derive(self.settings.seed, at), self.fitters[0].device)
         chosen = torch.cat([loader.chosen(at) for loader in self.loaders])  # of the same data and split
         batch = _unfolded(self.loaders[0].rows(chosen), len(self.fitters))
-        losses, scores = _all_losses(self.body, self.weights, self.buffers, batch)
-        for weight in self.weights.values():
-            weight.grad = None
-        losses.sum().backward()
+        scores = self.replay(batch.x, *(batch.y or {}).values())[1]
         self.optimizer.step()
-        self.bad |= ~losses.detach().isfinite()
-        parts = {name: values.detach().unbind() for name, values in scores.items()}
+        self.bad |= ~scores["loss"].isfinite()
+        parts = {name: values.unbind() for name, values in scores.items()}
         for i, fitter in enumerate(self.fitters):
-            fitter.tally.add(Metrics({name: part[i] for name, part in parts.items()}, batch.x.shape[1], self.gain))
+            fitter.tally.add(Metrics({name: part[i] for name, part in parts.items()}, batch.x.shape[1], self.body.gain))
             if fitter.tally.full:
                 fitter.tally.fold()
             if fitter.average is not None:
