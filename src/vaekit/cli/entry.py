@@ -26,6 +26,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "encode": ("produce", "write the latents of items"),
     "decode": ("decode", "write the items of latents"),
     "reconstruct": ("produce", "write items as the model makes them again"),
+    "impute": ("produce", "write items with their gaps filled"),
     "interpolate": ("decode", "walk in a straight line from one item's latents to another's"),
     "score": ("score", "write how strange each item is"),
     "report": ("report", "write the HTML report anew"),

@@ -88,4 +88,40 @@ def reconstruct(options: argparse.Namespace) -> int:
     return done(vk.data.write(out, x, dataset=data), len(x))
 
 
-PARSERS = {"sample": sample_parser, "encode": encode_parser, "reconstruct": reconstruct_parser}
+def impute_parser() -> Made:
+    """The options of `impute`."""
+    p = base("impute", "Write items with their gaps filled by what the model expects there, given what is observed.", (
+        "vaekit impute runs/patients patients.csv --out filled.csv",
+        "vaekit impute runs/patients patients.csv --draws 5 --out filled.csv    # filled-1.csv ... filled-5.csv",
+    ), data="A built-in name, or the path of the items.")  # fmt: skip
+    p.add_argument(
+        "--draws", metavar="M", type=int, default=0,
+        help="Write M copies, each with other draws from p(missing | observed), in files numbered 1 to M.",
+    )  # fmt: skip
+    p.add_argument(
+        "--importance-samples", metavar="K", type=int, default=1000, help="Draws of the latents for each item (1000)."
+    )
+    p.add_argument("--seed", metavar="N", type=int, default=0, help="The seed of the draws (0).")
+    add_output(p, ITEMS)
+    return p, impute
+
+
+def impute(options: argparse.Namespace) -> int:
+    """Fill in and write."""
+    if options.importance_samples < 1 or options.draws < 0:
+        raise Mistake(
+            f"got --importance-samples {options.importance_samples} and --draws {options.draws} and wanted 1 or more, "
+            "and 0 or more."
+        )
+    out, run = output(options), load(options)
+    data = items(run, options)
+    found = run.impute(data, draws=options.draws, samples=options.importance_samples, seed=options.seed)
+    for i, filled in enumerate(found if options.draws else [found]):
+        path = out.with_stem(f"{out.stem}-{i + 1}") if options.draws else out
+        done(vk.data.write(path, filled, dataset=data), len(data))
+    return 0
+
+
+PARSERS = {
+    "sample": sample_parser, "encode": encode_parser, "reconstruct": reconstruct_parser, "impute": impute_parser,
+}  # fmt: skip

@@ -9,9 +9,11 @@ __all__ = [
     "bound_numbers",
     "conditional_log_likelihoods",
     "disentanglement_numbers",
+    "drawn_imputations",
     "flat",
     "hamiltonian_log_likelihoods",
     "log_likelihoods",
+    "mean_imputation",
     "nll_numbers",
     "paired_differences",
     "shared_log_likelihoods",
@@ -22,6 +24,7 @@ from vaekit.evaluation.annealed import annealed_log_likelihoods, bdmc
 from vaekit.evaluation.disentanglement import disentanglement_numbers, udr
 from vaekit.evaluation.given import conditional_log_likelihoods
 from vaekit.evaluation.hmc import hamiltonian_log_likelihoods
+from vaekit.evaluation.imputation import drawn_imputations, mean_imputation
 from vaekit.evaluation.likelihood import bound_numbers, log_likelihoods, nll_numbers
 from vaekit.evaluation.number import Number, flat
 from vaekit.evaluation.paired import paired_differences

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from vaekit.data import Dataset, frame_like, restore
+from vaekit.evaluation import drawn_imputations, mean_imputation
 from vaekit.measure import frozen_alike, measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
@@ -168,6 +169,34 @@ class Run:
             with forked(seed, self.device):
                 x = self.model.sample(n, given, temperature=temperature, mean=mean)
         return value_like(x.cpu(), None, self.record["data"])
+
+    @torch.no_grad()
+    def impute(self, data: Any = None, y: Any = None, *, draws: int = 0, samples: int = 1000, seed: int = 0) -> Any:
+        """Items with their gaps filled: by the mean of p(missing | observed), or by several draws from it.
+
+        Args:
+            data: items with NaN where values are missing, in the user's units; the run's own where nothing is given.
+            y: their context, for a conditional model.
+            draws: 0 for the mean; M for a list of M filled copies, whose spread is what is not known.
+            samples: K, the draws of z for each item, of which importance weights are taken.
+            seed: of the draws.
+
+        Raises:
+            Mistake: for a model that cannot read gaps.
+        """
+        dataset, batches = self._chunks(data, y)
+        parts = []
+        with forked(seed, self.device):
+            for batch in batches:
+                if draws:
+                    found = drawn_imputations(self.model, batch.x, batch.y, draws=draws, samples=samples)
+                else:
+                    found = mean_imputation(self.model, batch.x, batch.y, samples=samples).unsqueeze(0)
+                parts.append(found.cpu())
+        filled = torch.cat(parts, 1)  # (M or 1, N, *X)
+        raw = dataset.x.to(filled.dtype)
+        copies = [restore(dataset, torch.where(raw.isnan(), copy, raw)) for copy in filled]
+        return copies if draws else copies[0]
 
     def score(self, data: Any = None, y: Any = None, *, samples: int = 64) -> Any:
         """The NLL of each item in nats (high is strange), by K = samples draws, always with the same noise."""
