@@ -164,3 +164,18 @@ def test_wrong_shape(refused: Callable[..., str], home: Path, images_run: Path, 
     sentence = refused(verb, table_run, "gap.csv", "--out", "z.csv")
     assert "missing" in sentence or "NaN" in sentence
     assert not Path("z.csv").exists()
+
+
+def test_impute(vaekit: Callable[..., Any], refused: Callable[..., str], table_run: Path) -> None:
+    frame = pd.DataFrame(np.random.default_rng(0).normal(size=(60, 3)), columns=["a", "b", "c"]).round(4)
+    frame.loc[::4, "b"] = np.nan
+    frame.to_csv("gaps.csv", index=False)
+    assert vaekit("train", "gaps.csv", "--epochs", 1, "--out", "gapped").code == 0
+    assert vaekit("impute", "gapped", "gaps.csv", "--importance-samples", 20, "--out", "full.csv").code == 0
+    full = pd.read_csv("full.csv")
+    assert not full[["a", "b", "c"]].isna().any().any()
+    np.testing.assert_allclose(full[["a", "c"]], frame[["a", "c"]], atol=1e-5)  # what is there stays
+    assert vaekit("impute", "gapped", "gaps.csv", "--draws", 2, "--importance-samples", 20, "--out", "m.csv").code == 0
+    assert not pd.read_csv("m-1.csv")["b"].equals(pd.read_csv("m-2.csv")["b"])
+    assert "exists already" in refused("impute", "gapped", "gaps.csv", "--draws", 2, "--out", "m.csv")
+    assert "wanted 1 or more" in refused("impute", "gapped", "gaps.csv", "--importance-samples", 0, "--out", "n.csv")

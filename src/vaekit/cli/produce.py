@@ -6,6 +6,7 @@ __all__ = ["PARSERS"]
 
 import argparse
 import importlib
+from pathlib import Path
 
 import vaekit as vk
 from vaekit.cli.making import ITEMS, NUMBERS, Made, add_drawing, add_given, base, context, done, in_range, seed
@@ -113,12 +114,14 @@ def impute(options: argparse.Namespace) -> int:
             f"got --importance-samples {options.importance_samples} and --draws {options.draws} and wanted 1 or more, "
             "and 0 or more."
         )
-    out, run = output(options), load(options)
+    name = Path(options.out)
+    names = [name.with_stem(f"{name.stem}-{i + 1}") for i in range(options.draws)] or [options.out]
+    outs = [output(argparse.Namespace(**{**vars(options), "out": one})) for one in names]
+    run = load(options)
     data = items(run, options)
     found = run.impute(data, draws=options.draws, samples=options.importance_samples, seed=options.seed)
-    for i, filled in enumerate(found if options.draws else [found]):
-        path = out.with_stem(f"{out.stem}-{i + 1}") if options.draws else out
-        done(vk.data.write(path, filled, dataset=data), len(data))
+    for out, filled in zip(outs, found if options.draws else [found], strict=True):
+        done(vk.data.write(out, filled, dataset=data), len(data))
     return 0
 
 
