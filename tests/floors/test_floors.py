@@ -43,6 +43,7 @@ FLOORS: dict[str, tuple[int, int]] = {
     "report": (6, 0),
     "run": (6, 1),
     "estimator": (6, 2),
+    "reproductions": (6, 2),
     "cli": (7, 0),
     "studio": (7, 0),
     "__main__": (8, 0),

@@ -32,6 +32,7 @@ VERBS: dict[str, tuple[str, str]] = {
     "report": ("report", "write the HTML report anew"),
     "doctor": ("doctor", "say what is wrong with a run, with the evidence and the remedy"),
     "compare": ("compare", "put runs side by side, or train several recipes on the same split"),
+    "reproduce": ("reproduce", "run a paper's experiment again, its figure beside the published one"),
     "recipes": ("lists", "list the recipes"),
     "datasets": ("lists", "list the built-in data sets"),
     "citation": ("lists", "print the BibTeX of a run's papers"),
