@@ -5,9 +5,12 @@ from __future__ import annotations
 __all__ = ["PARSERS"]
 
 import argparse
+import importlib
 import inspect
+import json
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import vaekit as vk
 from vaekit.cli.options import add_imports
@@ -27,6 +30,8 @@ def recipes_parser() -> Made:
         examples=("vaekit recipes", "vaekit recipes --import my_models"),
     )
     p.add_argument("--markdown", action="store_true", help="As a table in Markdown, with links to the papers.")
+    p.add_argument("--proofs", action="store_true", help="Composition, oracle and figures of each, in Markdown.")
+    p.add_argument("--json", action="store_true", help="All that is known of each, as JSON.")
     add_imports(p)
     return p, recipes
 
@@ -34,7 +39,10 @@ def recipes_parser() -> Made:
 def recipes(options: argparse.Namespace) -> int:
     """Print the table."""
     import_all(options.imports)
-    if options.markdown:
+    if options.json or options.proofs:
+        whole: Any = importlib.import_module("vaekit.cli.catalogue")
+        print(json.dumps(whole.catalogue(), indent=1, ensure_ascii=False) if options.json else whole.proofs())
+    elif options.markdown:
         print(markdown())
     else:
         known = [(name, paper(file), line) for name, (file, line) in RECIPES.items()]
