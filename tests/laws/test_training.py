@@ -1,4 +1,4 @@
-"""Every recipe trains on digits: the loss falls, runs resume to the bit, bf16 and traced steps agree with eager ones."""
+"""Every recipe trains on digits: the loss falls, runs resume to the bit, bf16 and traced steps agree with eager."""
 
 from __future__ import annotations
 
