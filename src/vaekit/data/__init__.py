@@ -7,6 +7,7 @@ __all__ = [
     "Context",
     "Dataset",
     "FactorData",
+    "Modalities",
     "Scenes",
     "Sprites",
     "check",
@@ -25,6 +26,7 @@ from vaekit.data.context import Context
 from vaekit.data.dataset import Dataset, check, frame_like, restore
 from vaekit.data.factors import Bars, FactorData
 from vaekit.data.grid import image_grid
+from vaekit.data.modalities import Modalities
 from vaekit.data.scenes import Scenes
 from vaekit.data.sources import read
 from vaekit.data.splits import join, split

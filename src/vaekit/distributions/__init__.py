@@ -10,10 +10,12 @@ __all__ = [
     "ContinuousBernoulli",
     "DiagonalGaussian",
     "DiscretizedLogistic",
+    "EqualMixture",
     "Factorised",
     "FullGaussian",
     "GaussianMixture",
     "PointMass",
+    "PooledGaussian",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "UniformCodes",
@@ -24,6 +26,7 @@ from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.point import PointMass
