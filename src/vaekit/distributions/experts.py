@@ -71,7 +71,7 @@ class EqualMixture(Distribution):
         count = self.there.sum(-1)  # (B,)
         first = torch.rand(1, len(count), device=count.device)  # one number an item, whatever the draws
         rank = torch.arange(k, device=count.device).unsqueeze(1) * count // k + (first * count).long()
-        order = (~self.there).to(torch.uint8).argsort(-1, stable=True)  # (B, S), those that are there first
+        order = (~self.there).to(torch.uint8).sort(dim=-1, stable=True).indices  # (B, S), those that are there first
         return order.T.gather(0, rank % count)
 
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]

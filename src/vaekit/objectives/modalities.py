@@ -93,7 +93,7 @@ class ExpertKL(Term):
     Source: Suzuki, Nakayama and Matsuo 2016, arXiv:1611.01891; Hwang et al. 2021 (NeurIPS).
     """
 
-    cites: ClassVar[tuple[str, ...]] = ("suzuki2016",)
+    cites: ClassVar[tuple[str, ...]] = ("suzuki2016", "hwang2021")
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         q: Any = trace.q

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 __all__ = [
+    "EachThenAll",
     "Experts",
     "FullGaussian",
     "Gaussian",
     "AnyPosterior",
     "JointOrExperts",
     "MixtureOfExperts",
+    "MixtureOfShared",
     "Point",
     "Posterior",
     "ProductOfExperts",
@@ -21,9 +23,11 @@ __all__ = [
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.experts import (
+    EachThenAll,
     Experts,
     JointOrExperts,
     MixtureOfExperts,
+    MixtureOfShared,
     ProductOfExperts,
     SharedAndPrivate,
 )

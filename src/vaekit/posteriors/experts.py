@@ -5,9 +5,13 @@ r"""Posteriors of several modalities, each with an expert of its own that is lef
 
 from __future__ import annotations
 
-__all__ = ["Experts", "JointOrExperts", "MixtureOfExperts", "ProductOfExperts", "SharedAndPrivate"]
+__all__ = [
+    "EachThenAll", "Experts", "JointOrExperts", "MixtureOfExperts", "MixtureOfShared", "ProductOfExperts",
+    "SharedAndPrivate",
+]  # fmt: skip
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -17,6 +21,8 @@ from torch import Tensor, nn
 from vaekit.data import Modalities
 from vaekit.distributions import DiagonalGaussian, EqualMixture, PooledGaussian
 from vaekit.messages import Mistake
+from vaekit.networks import features_of
+from vaekit.part import Part
 from vaekit.posteriors.base import AnyPosterior
 from vaekit.posteriors.gaussian import Gaussian
 
@@ -115,7 +121,7 @@ class MixtureOfExperts(Experts):
         ([['a'], ['b'], ['a', 'b']], torch.Size([5, 4]))
     """
 
-    cites: ClassVar[tuple[str, ...]] = ("shi2019",)
+    cites: ClassVar[tuple[str, ...]] = ("shi2019", "sutter2021")
 
     def __init__(
         self,
@@ -131,7 +137,7 @@ class MixtureOfExperts(Experts):
         if not self.subsets or not all(self.subsets):
             raise Mistake(f"got subsets={subsets!r} and wanted lists of one name or more of {modalities.names}.")
         members = [[name in subset for name in modalities.names] for subset in self.subsets]
-        self.register_buffer("members", torch.tensor(members), persistent=False)
+        self.register_buffer("members", torch.tensor(members))
         self.members: Tensor
 
     @staticmethod
@@ -148,6 +154,24 @@ class MixtureOfExperts(Experts):
         return EqualMixture(parts, torch.cat([there, ~there.any(-1, keepdim=True)], -1))
 
 
+class EachThenAll(Part):
+    """A network that gives each modality to one of its own and lays their features side by side.
+
+    Args:
+        nets: in the order of the modalities.
+        modalities: how x is cut.
+    """
+
+    def __init__(self, nets: Sequence[nn.Module], modalities: Modalities) -> None:
+        super().__init__()
+        self.nets, self.modalities = nn.ModuleList(nets), modalities
+        self.features = (sum(math.prod(features_of(net, None)) for net in nets),)
+
+    def forward(self, x: Tensor) -> Tensor:
+        pieces = self.modalities.split(x).values()
+        return torch.cat([net(piece).flatten(1) for net, piece in zip(self.nets, pieces, strict=True)], -1)
+
+
 class JointOrExperts(Experts):
     """q(z|x) of a network that reads all modalities, where all are seen; else the product of the experts of those seen.
 
@@ -158,7 +182,7 @@ class JointOrExperts(Experts):
     Source: Suzuki, Nakayama and Matsuo 2016, arXiv:1611.01891; Vedantam et al. 2018, arXiv:1705.10762.
     """
 
-    cites: ClassVar[tuple[str, ...]] = ("suzuki2016",)
+    cites: ClassVar[tuple[str, ...]] = ("suzuki2016", "vedantam2018")
 
     def __init__(self, joint: Gaussian, experts: Mapping[str, Gaussian], modalities: Modalities) -> None:
         super().__init__(experts, modalities)
@@ -170,15 +194,16 @@ class JointOrExperts(Experts):
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         super().before_fit(x, y, n)
-        for part in self.joint.walk("before_fit"):
-            part.before_fit(torch.nan_to_num(x), y, n)
+        there = self.modalities.seen(x).all(-1)
+        for part in self.joint.walk("before_fit") if bool(there.any()) else ():
+            part.before_fit(x[there], {name: v[there] for name, v in y.items()}, n)
 
     def forward(self, *given: Tensor | None) -> PooledGaussian:
         each, seen = self.believed(given[0])
-        assert given[0] is not None
-        whole = self.joint(torch.nan_to_num(given[0]))
+        x, there = given[0], seen.all(-1, keepdim=True)
+        assert x is not None
+        whole = self.joint(x.masked_fill(~there.view(-1, *[1] * (x.ndim - 1)), 0.0))
         part = _products(each, seen.unsqueeze(1))
-        there = seen.all(-1, keepdim=True)
         loc = torch.where(there, whole.loc, part.loc.squeeze(1))
         return PooledGaussian(loc, torch.where(there, whole.log_scale, part.log_scale.squeeze(1)), each, seen)
 
@@ -226,10 +251,33 @@ class SharedAndPrivate(Experts):
         cut = [self.shared, each.loc.shape[-1] - self.shared]
         (loc, private), (log_scale, private_scale) = each.loc.split(cut, -1), each.log_scale.split(cut, -1)
         product = _products(DiagonalGaussian(loc, log_scale), common, prior=prior)
-        alone = [torch.where(own.unsqueeze(-1), t.unsqueeze(1), 0.0).flatten(-2) for t in (private, private_scale)]
+        own = own.expand(len(each.loc), common.shape[1], -1).unsqueeze(-1)
+        alone = [torch.where(own, t.unsqueeze(1), 0.0).flatten(-2) for t in (private, private_scale)]
         return DiagonalGaussian(
             torch.cat([product.loc, alone[0]], -1), torch.cat([product.log_scale, alone[1]], -1)
         )  # (B, S, shared + M * private)
+
+
+class MixtureOfShared(SharedAndPrivate):
+    """A mixture, in equal shares: shared latents and own ones from one modality, the others' own from the prior.
+
+    What decodes one modality from another has to stand in the shared latents, since those of its own are then the
+    prior's (Palumbo, Daunhawer and Vogt 2023, whose r_n is the prior here).
+
+    Args:
+        experts, modalities, shared: as for SharedAndPrivate.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("palumbo2023",)
+
+    def __init__(self, experts: Mapping[str, Gaussian], modalities: Modalities, *, shared: int) -> None:
+        super().__init__(experts, modalities, shared=shared, prior=False)
+
+    def forward(self, *given: Tensor | None) -> Any:
+        each, seen = self.believed(given[0])
+        one = torch.eye(seen.shape[1] + 1, seen.shape[1], dtype=torch.bool, device=seen.device).unsqueeze(0)
+        nothing = ~seen.any(-1, keepdim=True)  # the last part is the prior
+        return EqualMixture(self.partly(each, one, one), torch.cat([seen, nothing], -1))
 
 
 def _products(each: DiagonalGaussian, members: Tensor, *, prior: bool = False) -> DiagonalGaussian:

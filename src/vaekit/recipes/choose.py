@@ -8,7 +8,7 @@ import difflib
 import importlib
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import torch
@@ -119,7 +119,9 @@ def _has_gaps(dataset: Dataset) -> bool:
 
 
 def _named(key: str, value: Any) -> Any:
-    """Strings of the command line as parts: likelihood, posterior and networks."""
+    """Strings of the command line as parts: likelihood, posterior and networks; of each modality too, by its name."""
+    if isinstance(value, Mapping) and key in ("likelihood", "networks"):
+        return {name: _named(key, one) for name, one in value.items()}
     if not isinstance(value, str):
         return value
     if key == "likelihood":
@@ -188,7 +190,7 @@ def default_likelihood_for(dataset: Dataset) -> Likelihood:
 def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = False) -> Transform | None:
     """From the data's units to those that the likelihood is at home in."""
     bytes_ = dataset.x.dtype == torch.uint8 and _extremes(dataset)[1] > 1
-    if isinstance(likelihood, Categorical):
+    if isinstance(likelihood, (Categorical, Mapping)):  # of several modalities: they come as they are
         return None
     if isinstance(likelihood, DiscretizedLogistic):
         return Levels(float(likelihood.levels - 1), low=-1.0)
