@@ -112,6 +112,11 @@ class Joint(Likelihood):
         return all(part.discrete for part in self.parts)
 
     @property
+    def net(self) -> nn.ModuleList:  # type: ignore[override]
+        """The networks of all modalities, for those who count or draw them."""
+        return nn.ModuleList(part.net for part in self.parts)
+
+    @property
     def entrance(self) -> None:
         """z enters several networks."""
         return None

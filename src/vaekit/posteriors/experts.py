@@ -54,6 +54,16 @@ class Experts(AnyPosterior):
             raise Mistake("the experts of several modalities are to be Gaussian posteriors with equally many latents.")
         self.latent_shape = sizes.pop()
 
+    @property
+    def net(self) -> nn.ModuleList:
+        """The networks of all experts, for those who count or draw them."""
+        return nn.ModuleList(expert.net for expert in self.experts)
+
+    @property
+    def head(self) -> nn.ModuleList:
+        """Their heads."""
+        return nn.ModuleList(expert.head for expert in self.experts)
+
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         """Let each expert begin at those items that have its modality."""
         seen, pieces = self.modalities.seen(x), self.modalities.split(x)
