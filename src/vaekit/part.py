@@ -17,7 +17,8 @@ class Part(nn.Module):
     """The base of all that a model or an objective is made of.
 
     A Part's constructor only stores; what it was called with stays in `arguments` and is what the
-    store writes. `cites` names the papers (keys of `vaekit.references.PAPERS`) that it comes from.
+    store writes. `cites` names the papers (keys of `vaekit.references.PAPERS`) that it comes from, `leads`
+    the hooks that it calls itself for the parts in it, such as those that see a piece of each item only.
 
     Example:
         >>> class Scale(Part):
@@ -29,7 +30,7 @@ class Part(nn.Module):
     """
 
     cites: ClassVar[tuple[str, ...]] = ()
-    leads: ClassVar[tuple[str, ...]] = ()  # hooks that it calls itself for the parts in it, which see a piece of the data
+    leads: ClassVar[tuple[str, ...]] = ()
     arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Part:

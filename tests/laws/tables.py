@@ -251,8 +251,9 @@ RECIPES = [
     RecipeRow("conditional_vae", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("iwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
-    RecipeRow("vq_vae_gradient", of="vq_vae",
-              arguments={"codes": 5, "code_dim": 2, "places": 3, "hidden": [8], "decay": None}),
+    RecipeRow(
+        "vq_vae_gradient", of="vq_vae", arguments={"codes": 5, "code_dim": 2, "places": 3, "hidden": [8], "decay": None}
+    ),
     RecipeRow("vq_vae_pictures", (2, 6, 7), {"codes": 16, "code_dim": 2, "channels": [4]}, of="vq_vae"),
     RecipeRow("multiply_iwae", arguments={**_SMALL, "outer": 2, "inner": 3}),
     RecipeRow("ciwae", arguments={**_SMALL, "samples": 5}),

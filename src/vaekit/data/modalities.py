@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Modalities"]
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -83,7 +83,9 @@ class Modalities(Part):
                     f"got {name} of shape {tuple(piece.shape)} and wanted {(*leading, *shape)}: one {name} an item."
                 )
             whole.append(torch.full(size, torch.nan, device=like.device) if piece is None else piece.reshape(size))
-        return torch.cat(whole, -1) if len(given) == len(whole) else torch.cat([w.to(_floating(like)) for w in whole], -1)
+        return (
+            torch.cat(whole, -1) if len(given) == len(whole) else torch.cat([w.to(_floating(like)) for w in whole], -1)
+        )
 
     def seen(self, x: Tensor) -> Tensor:
         """Of which pieces something is there, (*leading, M), in the order of the names."""
@@ -100,6 +102,14 @@ class Modalities(Part):
         """The same items without all other pieces, which become NaN: what cross-generation starts from."""
         x = torch.as_tensor(x)
         return x.to(_floating(x)).masked_fill(~self.mask(names).to(x.device), torch.nan)
+
+    def begin(self, parts: Iterable[Part], x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
+        """Let a part of each modality begin at its piece of those items that have it, as `Part.before_fit` does."""
+        seen, pieces = self.seen(x), self.split(x)
+        for m, (part, piece) in enumerate(zip(parts, pieces.values(), strict=True)):
+            rows = seen[:, m]
+            for inner in part.walk("before_fit") if bool(rows.any()) else ():
+                inner.before_fit(piece[rows], {field: value[rows] for field, value in y.items()}, n)
 
     def require(self, names: Any) -> None:
         """Refuse a name that is none of the modalities."""

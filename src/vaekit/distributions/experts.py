@@ -85,4 +85,4 @@ class EqualMixture(Distribution):
 
     def log_prob(self, value: Tensor) -> Tensor:
         each = self.parts.log_prob(value.unsqueeze(-2))  # (*leading, B, S)
-        return each.masked_fill(~self.there, -torch.inf).logsumexp(-1) - self.there.sum(-1).log()
+        return each.masked_fill(~self.there, -torch.inf).logsumexp(-1) - self.there.sum(-1).to(each).log()

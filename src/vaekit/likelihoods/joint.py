@@ -123,11 +123,7 @@ class Joint(Likelihood):
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         """Let the likelihood of each modality begin at those items that have it."""
-        seen, pieces = self.modalities.seen(x), self.modalities.split(x)
-        for m, (part, piece) in enumerate(zip(self.parts, pieces.values(), strict=True)):
-            if bool(seen[:, m].any()):
-                for inner in part.walk("before_fit"):
-                    inner.before_fit(piece[seen[:, m]], {name: v[seen[:, m]] for name, v in y.items()}, n)
+        self.modalities.begin(self.parts, x, y, n)
 
     def forward(self, *given: Tensor | None) -> Blocks:
         return Blocks({n: p(*given) for n, p in zip(self.modalities.names, self.parts, strict=True)}, self.modalities)

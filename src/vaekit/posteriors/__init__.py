@@ -22,15 +22,9 @@ __all__ = [
 
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import RelaxedBernoulli, StraightThroughBernoulli
-from vaekit.posteriors.experts import (
-    EachThenAll,
-    Experts,
-    JointOrExperts,
-    MixtureOfExperts,
-    MixtureOfShared,
-    ProductOfExperts,
-    SharedAndPrivate,
-)
+from vaekit.posteriors.experts import Experts, MixtureOfExperts, ProductOfExperts
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.joint import EachThenAll, JointOrExperts
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
+from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate

@@ -1,17 +1,14 @@
 r"""Posteriors of several modalities, each with an expert of its own that is left out where its modality is missing.
 
-.. math:: q(z|x) \propto p(z) \prod_m q_m(z|x_m), \qquad q(z|x) = \tfrac{1}{|S|} \sum_{s \in S} \prod_{m \in s} q_m(z|x_m)
+.. math:: q(z|x) \propto p(z) \prod_m q_m(z|x_m), \qquad
+          q(z|x) = \tfrac{1}{|S|} \sum_{s \in S} \prod_{m \in s} q_m(z|x_m)
 """
 
 from __future__ import annotations
 
-__all__ = [
-    "EachThenAll", "Experts", "JointOrExperts", "MixtureOfExperts", "MixtureOfShared", "ProductOfExperts",
-    "SharedAndPrivate",
-]  # fmt: skip
+__all__ = ["Experts", "MixtureOfExperts", "ProductOfExperts", "products"]
 
 import itertools
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
@@ -21,8 +18,6 @@ from torch import Tensor, nn
 from vaekit.data import Modalities
 from vaekit.distributions import DiagonalGaussian, EqualMixture, PooledGaussian
 from vaekit.messages import Mistake
-from vaekit.networks import features_of
-from vaekit.part import Part
 from vaekit.posteriors.base import AnyPosterior
 from vaekit.posteriors.gaussian import Gaussian
 
@@ -49,7 +44,7 @@ class Experts(AnyPosterior):
             )
         self.modalities = modalities
         self.experts: Any = nn.ModuleList(experts[name] for name in modalities.names)
-        sizes = {expert.latent_shape for expert in self.experts}
+        sizes = {tuple(expert.latent_shape) for expert in experts.values()}
         if len(sizes) > 1 or not all(isinstance(expert, Gaussian) for expert in self.experts):
             raise Mistake("the experts of several modalities are to be Gaussian posteriors with equally many latents.")
         self.latent_shape = sizes.pop()
@@ -66,11 +61,7 @@ class Experts(AnyPosterior):
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         """Let each expert begin at those items that have its modality."""
-        seen, pieces = self.modalities.seen(x), self.modalities.split(x)
-        for m, (expert, piece) in enumerate(zip(self.experts, pieces.values(), strict=True)):
-            if bool(seen[:, m].any()):
-                for part in expert.walk("before_fit"):
-                    part.before_fit(piece[seen[:, m]], {name: v[seen[:, m]] for name, v in y.items()}, n)
+        self.modalities.begin(self.experts, x, y, n)
 
     def believed(self, x: Tensor | None) -> tuple[DiagonalGaussian, Tensor]:
         """What each expert makes of its piece, batch (B, M); and which pieces are there, (B, M)."""
@@ -85,11 +76,11 @@ class Experts(AnyPosterior):
 
 
 class ProductOfExperts(Experts):
-    """q(z|x) = the product of the prior N(0, I) and the experts of what is seen (Wu and Goodman 2018, arXiv:1802.05335).
+    """q(z|x) = the product of the prior N(0, I) and the experts of what is seen (Wu and Goodman 2018).
 
     Args:
         experts, modalities: as for all experts.
-        prior: whether the prior is one of them; without it, as in Hwang et al. 2021, it stands in where nothing is seen.
+        prior: whether the prior is one of them; without it, as in Hwang et al. 2021, it stands in where all is missing.
 
     Example:
         >>> from vaekit.networks import MLP
@@ -108,7 +99,7 @@ class ProductOfExperts(Experts):
 
     def forward(self, *given: Tensor | None) -> PooledGaussian:
         each, seen = self.believed(given[0])
-        product = _products(each, seen.unsqueeze(1), prior=self.prior)
+        product = products(each, seen.unsqueeze(1), prior=self.prior)
         return PooledGaussian(product.loc.squeeze(1), product.log_scale.squeeze(1), each, seen)
 
 
@@ -160,137 +151,11 @@ class MixtureOfExperts(Experts):
         each, seen = self.believed(given[0])
         there = (seen.unsqueeze(1) | ~self.members).all(-1)  # (B, S)
         nothing = torch.zeros_like(self.members[:1])
-        parts = _products(each, torch.cat([self.members, nothing]).unsqueeze(0))  # (B, S + 1), the prior last
+        parts = products(each, torch.cat([self.members, nothing]).unsqueeze(0))  # (B, S + 1), the prior last
         return EqualMixture(parts, torch.cat([there, ~there.any(-1, keepdim=True)], -1))
 
 
-class EachThenAll(Part):
-    """A network that gives each modality to one of its own and lays their features side by side.
-
-    Args:
-        nets: in the order of the modalities.
-        modalities: how x is cut.
-    """
-
-    def __init__(self, nets: Sequence[nn.Module], modalities: Modalities) -> None:
-        super().__init__()
-        self.nets, self.modalities = nn.ModuleList(nets), modalities
-        self.features = (sum(math.prod(features_of(net, None)) for net in nets),)
-
-    def forward(self, x: Tensor) -> Tensor:
-        pieces = self.modalities.split(x).values()
-        return torch.cat([net(piece).flatten(1) for net, piece in zip(self.nets, pieces, strict=True)], -1)
-
-
-class JointOrExperts(Experts):
-    """q(z|x) of a network that reads all modalities, where all are seen; else the product of the experts of those seen.
-
-    Args:
-        joint: given all of x.
-        experts, modalities: as for all experts.
-
-    Source: Suzuki, Nakayama and Matsuo 2016, arXiv:1611.01891; Vedantam et al. 2018, arXiv:1705.10762.
-    """
-
-    cites: ClassVar[tuple[str, ...]] = ("suzuki2016", "vedantam2018")
-
-    def __init__(self, joint: Gaussian, experts: Mapping[str, Gaussian], modalities: Modalities) -> None:
-        super().__init__(experts, modalities)
-        self.joint = joint
-        if joint.latent_shape != self.latent_shape:
-            raise Mistake(
-                f"got {joint.latent_shape[0]} latents from the joint network and {self.latent_shape[0]} from the experts."
-            )
-
-    def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        super().before_fit(x, y, n)
-        there = self.modalities.seen(x).all(-1)
-        for part in self.joint.walk("before_fit") if bool(there.any()) else ():
-            part.before_fit(x[there], {name: v[there] for name, v in y.items()}, n)
-
-    def forward(self, *given: Tensor | None) -> PooledGaussian:
-        each, seen = self.believed(given[0])
-        x, there = given[0], seen.all(-1, keepdim=True)
-        assert x is not None
-        whole = self.joint(x.masked_fill(~there.view(-1, *[1] * (x.ndim - 1)), 0.0))
-        part = _products(each, seen.unsqueeze(1))
-        loc = torch.where(there, whole.loc, part.loc.squeeze(1))
-        return PooledGaussian(loc, torch.where(there, whole.log_scale, part.log_scale.squeeze(1)), each, seen)
-
-
-class SharedAndPrivate(Experts):
-    """Latents that all modalities share, and behind them some of each modality's own.
-
-    Those that are shared are a product of experts with the prior; those of a modality that is missing are the prior's
-    (Lee and Pavlovic 2021, arXiv:2012.13024).
-
-    Args:
-        experts, modalities: as for all experts; each expert gives the shared latents and then its own.
-        shared: how many are shared.
-        prior: whether the prior is one of the shared latents' experts.
-    """
-
-    cites: ClassVar[tuple[str, ...]] = ("lee2021",)
-
-    def __init__(
-        self, experts: Mapping[str, Gaussian], modalities: Modalities, *, shared: int, prior: bool = True
-    ) -> None:
-        super().__init__(experts, modalities)
-        self.shared, self.prior = shared, prior
-        private = self.latent_shape[0] - shared
-        if shared < 1 or private < 1:
-            raise Mistake(f"got {shared} shared latents of an expert's {self.latent_shape[0]}: both kinds are wanted.")
-        self.latent_shape = (shared + private * len(modalities.names),)
-
-    def forward(self, *given: Tensor | None) -> PooledGaussian:
-        each, seen = self.believed(given[0])
-        q = self.partly(each, seen.unsqueeze(1), seen.unsqueeze(1), prior=self.prior)
-        return PooledGaussian(q.loc.squeeze(1), q.log_scale.squeeze(1), each, seen)
-
-    def partly(
-        self, each: DiagonalGaussian, common: Tensor, own: Tensor, *, prior: bool = False
-    ) -> DiagonalGaussian:
-        """q of some of what the experts believe, batch (B, S).
-
-        Args:
-            each: batch (B, M).
-            common: (B or 1, S, M), whose shared latents count in the product.
-            own: (B or 1, S, M), whose private latents count; the others are the prior's.
-            prior: whether the prior is one of the shared latents' experts.
-        """
-        cut = [self.shared, each.loc.shape[-1] - self.shared]
-        (loc, private), (log_scale, private_scale) = each.loc.split(cut, -1), each.log_scale.split(cut, -1)
-        product = _products(DiagonalGaussian(loc, log_scale), common, prior=prior)
-        own = own.expand(len(each.loc), common.shape[1], -1).unsqueeze(-1)
-        alone = [torch.where(own, t.unsqueeze(1), 0.0).flatten(-2) for t in (private, private_scale)]
-        return DiagonalGaussian(
-            torch.cat([product.loc, alone[0]], -1), torch.cat([product.log_scale, alone[1]], -1)
-        )  # (B, S, shared + M * private)
-
-
-class MixtureOfShared(SharedAndPrivate):
-    """A mixture, in equal shares: shared latents and own ones from one modality, the others' own from the prior.
-
-    What decodes one modality from another has to stand in the shared latents, since those of its own are then the
-    prior's (Palumbo, Daunhawer and Vogt 2023, whose r_n is the prior here).
-
-    Args:
-        experts, modalities, shared: as for SharedAndPrivate.
-    """
-
-    cites: ClassVar[tuple[str, ...]] = ("palumbo2023",)
-
-    def __init__(self, experts: Mapping[str, Gaussian], modalities: Modalities, *, shared: int) -> None:
-        super().__init__(experts, modalities, shared=shared, prior=False)
-
-    def forward(self, *given: Tensor | None) -> Any:
-        each, seen = self.believed(given[0])
-        one = torch.eye(seen.shape[1] + 1, seen.shape[1], dtype=torch.bool, device=seen.device).unsqueeze(0)
-        nothing = ~seen.any(-1, keepdim=True)  # the last part is the prior
-        return EqualMixture(self.partly(each, one, one), torch.cat([seen, nothing], -1))
-
-
-def _products(each: DiagonalGaussian, members: Tensor, *, prior: bool = False) -> DiagonalGaussian:
+def products(each: DiagonalGaussian, members: Tensor, *, prior: bool = False) -> DiagonalGaussian:
     """The product of the members of each subset, batch (B, S); N(0, I) of none.
 
     Args:

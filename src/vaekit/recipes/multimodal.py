@@ -81,7 +81,12 @@ def joint_or_experts(experts: Mapping[str, Gaussian], modalities: Modalities) ->
 
 
 def shared_and_private(
-    family: type[SharedAndPrivate], *, private_dim: int = 4, shape: Sequence[int], latent_dim: int | None = None, **more: Any
+    family: type[SharedAndPrivate],
+    *,
+    private_dim: int = 4,
+    shape: Sequence[int],
+    latent_dim: int | None = None,
+    **more: Any,
 ) -> VAE:
     """A VAE of several modalities with latents of each one's own behind those that all share."""
     shared = latent_size(shape, latent_dim)
