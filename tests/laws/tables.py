@@ -19,7 +19,7 @@ from torch.distributions import Distribution
 
 from vaekit import distributions as d
 from vaekit import likelihoods, networks, posteriors, priors, recipes
-from vaekit.data import Context
+from vaekit.data import ByModality, Context, Modalities
 from vaekit.data.transforms import Levels, Rescale, Standardize, Transform
 from vaekit.likelihoods import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale
 
@@ -117,9 +117,16 @@ def _net(inputs: Any, width: int = 7) -> networks.MLP:
     return networks.MLP(inputs, [width], activation=nn.Tanh)
 
 
+def _experts() -> tuple[dict[str, Any], Modalities]:
+    each = {name: posteriors.Gaussian(_net(2), 3) for name in ("left", "right")}
+    return each, Modalities((4,), {"left": (2,), "right": (2,)})
+
+
 POSTERIORS: dict[str, Callable[[], Any]] = {
     "Gaussian": lambda: posteriors.Gaussian(_net(4), 3),
     "FullGaussian": lambda: posteriors.FullGaussian(_net(4), 3),
+    "ProductOfExperts": lambda: posteriors.ProductOfExperts(*_experts()),
+    "MixtureOfExperts": lambda: posteriors.MixtureOfExperts(*_experts()),
     "Point": lambda: posteriors.Point(_net(4), 3),
     "StraightThroughBernoulli": lambda: posteriors.StraightThroughBernoulli(_net(4), 3),
     "RelaxedBernoulli": lambda: posteriors.RelaxedBernoulli(_net(4), 3, temperature=TEMPERATURE),
@@ -175,6 +182,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         lambda: networks.ResidualEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), False),
     "ResidualDecoder-odd": (
         lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
+    "Columns": (lambda: networks.Columns([0, 3], networks.MLP(2, [6], context=CONTEXT)), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -188,11 +196,13 @@ def _fitted(t: Transform, x: Tensor) -> Transform:
 
 
 _TABLE = numbers(8, 50, 3) * torch.tensor([1.0, 20.0, 0.01]) + torch.tensor([5.0, -3.0, 0.0])
+_PIECES = Modalities((3,), {"b": (2,), "a": (1,)})
 TRANSFORMS: dict[str, tuple[Callable[[], Transform], Tensor]] = {
     "Levels-bernoulli": (lambda: Levels(255.0).double(), torch.arange(256.0, dtype=torch.float64)[:, None]),
     "Levels-logistic": (lambda: Levels(255.0, low=-1.0).double(), torch.arange(256.0, dtype=torch.float64)[:, None]),
     "Rescale": (lambda: Rescale(255.0).double(), 255 * numbers(7, 50, 3).sigmoid()),
     "Standardize": (lambda: _fitted(Standardize((3,)), _TABLE), _TABLE),
+    "ByModality": (lambda: _fitted(ByModality(_PIECES, {"a": Standardize((1,))}), _TABLE), _TABLE),
     "Standardize-per-feature": (lambda: _fitted(Standardize((3,), per_feature=True), _TABLE), _TABLE),
 }
 

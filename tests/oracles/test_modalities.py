@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
+import scipy.stats
 import torch
 from tests.laws.tables import numbers
 from torch import Tensor, nn
@@ -243,6 +244,26 @@ def test_draws_come_from_all_parts_in_equal_shares() -> None:
             share = (draws[:, :, b] == s).double().mean(0)  # of each of the four draws
             p = 1 / len(allowed)
             assert bool(((share - p).abs() < 4 * (p * (1 - p) / 4000) ** 0.5 + 1e-9).all())
+
+
+def test_single_draws_have_the_mixtures_density() -> None:
+    """Kolmogorov and Smirnov's test of one draw for each of many equal items."""
+    loc = torch.tensor([-1.0, 0.5, 4.0]).double().view(1, 3, 1).expand(4000, 3, 1)
+    scale = torch.tensor([0.0, -1.0, 0.5]).double().view(1, 3, 1).expand(4000, 3, 1)
+    q = EqualMixture(DiagonalGaussian(loc, scale), torch.tensor([[True, False, True]]).expand(4000, 3))
+    torch.manual_seed(0)
+
+    def below(x: Any) -> Any:
+        return 0.5 * scipy.stats.norm(-1, 1).cdf(x) + 0.5 * scipy.stats.norm(4, math.exp(0.5)).cdf(x)
+
+    assert scipy.stats.kstest(q.sample().flatten().numpy(), below).pvalue > 0.01
+    with torch.no_grad():
+        near(q.log_prob(torch.zeros(4000, 1).double()).exp()[0], _pdf(0.0))
+
+
+def _pdf(x: float) -> Tensor:
+    parts = scipy.stats.norm(-1, 1).pdf(x), scipy.stats.norm(4, math.exp(0.5)).pdf(x)
+    return torch.tensor(0.5 * sum(parts), dtype=torch.float64)
 
 
 def test_the_mixtures_bound_is_the_papers() -> None:

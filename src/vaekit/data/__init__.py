@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Bars",
+    "ByModality",
     "Context",
     "Dataset",
     "FactorData",
@@ -27,6 +28,7 @@ from vaekit.data.dataset import Dataset, check, frame_like, restore
 from vaekit.data.factors import Bars, FactorData
 from vaekit.data.grid import image_grid
 from vaekit.data.modalities import Modalities
+from vaekit.data.pieces import ByModality
 from vaekit.data.scenes import Scenes
 from vaekit.data.sources import read
 from vaekit.data.splits import join, split

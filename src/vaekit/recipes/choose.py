@@ -9,13 +9,14 @@ import importlib
 import inspect
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from vaekit import networks, posteriors
-from vaekit.data import Context, Dataset, read
+from vaekit.data import ByModality, Context, Dataset, Modalities, read
 from vaekit.data.transforms import Levels, Rescale, Standardize, Transform
 from vaekit.likelihoods import (
     Bernoulli,
@@ -24,6 +25,7 @@ from vaekit.likelihoods import (
     DiscretizedLogistic,
     FixedScale,
     Gaussian,
+    Joint,
     Likelihood,
     NetworkScale,
     OptimalScale,
@@ -89,7 +91,7 @@ def recipe(
     facts: dict[str, Any] = {
         "shape": dataset.shape,
         "likelihood": likelihood,
-        "transform": transform_for(dataset, likelihood, linear=linear),
+        "transform": _transform(dataset, likelihood, arguments.get("modalities"), linear),
         "context": Context.fit(dataset.context) if dataset.context else None,
     }
     if dataset.context and "context" not in options:
@@ -190,7 +192,7 @@ def default_likelihood_for(dataset: Dataset) -> Likelihood:
 def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = False) -> Transform | None:
     """From the data's units to those that the likelihood is at home in."""
     bytes_ = dataset.x.dtype == torch.uint8 and _extremes(dataset)[1] > 1
-    if isinstance(likelihood, (Categorical, Mapping)):  # of several modalities: they come as they are
+    if isinstance(likelihood, Categorical):
         return None
     if isinstance(likelihood, DiscretizedLogistic):
         return Levels(float(likelihood.levels - 1), low=-1.0)
@@ -208,6 +210,16 @@ def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = Fa
     return Standardize(dataset.shape, per_feature=dataset.kind == "table" and not linear, wide=wide)
 
 
+def _transform(dataset: Dataset, likelihood: Any, modalities: Any, linear: bool) -> Transform | None:
+    """The transform of all, or of each modality that has a likelihood of its own."""
+    if not isinstance(likelihood, Mapping):
+        return transform_for(dataset, likelihood, linear=linear)
+    cut = Modalities(dataset.shape, modalities)
+    pieces = {name: replace(dataset, x=piece) for name, piece in cut.split(dataset.x).items() if name in likelihood}
+    parts = {name: transform_for(piece, likelihood[name]) for name, piece in pieces.items()}
+    return ByModality(cut, parts) if any(part is not None for part in parts.values()) else None
+
+
 def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str | None:
     """How the data is made 0/1: as wanted, else "dynamic" for grey data under a Bernoulli likelihood.
 
@@ -220,7 +232,8 @@ def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str |
         raise Mistake(f"got binarize={wanted!r} and wanted 'dynamic', 'threshold' or 'none'.")
     if _is_binary(dataset):
         return None
-    if wanted in ("dynamic", "threshold") or isinstance(likelihood, Bernoulli):
+    parts = likelihood.parts if isinstance(likelihood, Joint) else [likelihood]
+    if wanted in ("dynamic", "threshold") or all(isinstance(part, Bernoulli) for part in parts):
         low, high = _extremes(dataset)
         if dataset.x.dtype != torch.uint8 and (low < 0 or high > 1):
             raise Mistake(
