@@ -4,7 +4,8 @@ from __future__ import annotations
 
 __all__ = ["ByModality"]
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -35,7 +36,7 @@ class ByModality(Transform):
         modalities.require(parts)
         self.modalities = modalities
         self.names = [name for name, part in parts.items() if part is not None]
-        self.parts = nn.ModuleList(part for part in parts.values() if part is not None)
+        self.parts: Any = nn.ModuleList(part for part in parts.values() if part is not None)
         for name in ("shift", "gain"):
             self.register_buffer(name, torch.zeros(modalities.shape, dtype=torch.float64))
         self.register_buffer("factor", torch.ones(modalities.shape, dtype=torch.float64))
@@ -44,23 +45,23 @@ class ByModality(Transform):
 
     def _gather(self) -> None:
         """Shift, factor and log-Jacobian of the parts side by side; 0, 1 and 0 of what has none."""
-        parts: dict[str, Transform] = dict(zip(self.names, self.parts, strict=True))  # type: ignore[arg-type]
-        like = self.factor
-        for buffer, pick, plain in (
-            (self.shift, lambda t: t.shift, 0.0),
-            (self.factor, lambda t: t.factor, 1.0),
-            (self.gain, lambda t: t.log_jacobian_each(), 0.0),
-        ):
+        parts: dict[str, Transform] = dict(zip(self.names, self.parts, strict=True))
+
+        def side_by_side(pick: Callable[[Transform], Tensor], plain: float) -> Tensor:
             pieces = {
-                name: pick(parts[name]).to(like).expand(shape) if name in parts else like.new_full(shape, plain)
+                name: pick(parts[name]).to(self.factor).expand(shape) if name in parts else torch.full(shape, plain)
                 for name, shape in self.modalities.shapes.items()
             }
-            buffer.copy_(self.modalities.join(pieces))
+            return self.modalities.join({name: piece.to(self.factor) for name, piece in pieces.items()})
+
+        self.gain.copy_(side_by_side(lambda part: part.log_jacobian_each(), 0.0))
+        self.shift.copy_(side_by_side(lambda part: part.shift, 0.0))
+        self.factor.copy_(side_by_side(lambda part: part.factor, 1.0))
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         pieces = self.modalities.split(x)
         for name, part in zip(self.names, self.parts, strict=True):
-            part.before_fit(pieces[name], y, n)  # type: ignore[operator]
+            part.before_fit(pieces[name], y, n)
         self._gather()
 
     def log_jacobian_each(self) -> Tensor:
