@@ -21,11 +21,12 @@ import vaekit as vk
 from vaekit import evaluation, likelihoods, posteriors, priors, recipes
 from vaekit.data import Modalities
 from vaekit.distributions import DiagonalGaussian, EqualMixture
-from vaekit.likelihoods import FixedScale, Joint
+from vaekit.likelihoods import FixedScale, Joint, PerDimensionScale
 from vaekit.messages import Mistake
 from vaekit.models import VAE
 from vaekit.networks import Columns
 from vaekit.objectives import ELBO, MIWAE, CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets, as_game
+from vaekit.storage import load_model, save_model
 from vaekit.training import Batch, Step
 
 SIZES = {"wide": 3, "bit": 2, "sheet": 4}
@@ -585,6 +586,19 @@ def test_named_levels_enter_and_leave() -> None:
     x[0, 0] = 7
     with pytest.raises(Mistake, match="cannot produce"):
         model.log_prob(x)
+
+
+def test_a_template_is_left_as_it_was_and_serves_each_modality_apart(tmp_path: Path) -> None:
+    """PEERS M1: a scale that was given was taken out of the settings, and a model that was loaded had another."""
+    template = likelihoods.Gaussian(scale=FixedScale(0.25))
+    for _ in range(2):
+        model: Any = recipes.mvae(shape=(4,), likelihood=template, hidden=[3]).model
+        assert template.arguments["scale"].arguments == {"c": 0.25} and not hasattr(template, "net")
+    save_model(model, tmp_path, version="0")
+    for made in (model, load_model(tmp_path)):
+        assert torch.equal(made.likelihood(torch.zeros(1, 2)).variance, torch.full((1, 4), 0.25))
+    each = recipes.mvae(shape=(5,), likelihood=likelihoods.Gaussian(scale=PerDimensionScale()), hidden=[3]).model
+    assert [tuple(part.scale.log_scale.shape) for part in each.likelihood.parts] == [(3,), (2,)]
 
 
 @pytest.mark.parametrize("size", [1e4, -1e4])

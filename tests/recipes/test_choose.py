@@ -12,6 +12,7 @@ import torch
 from vaekit.data import read
 from vaekit.data.transforms import Levels, Standardize
 from vaekit.likelihoods import Bernoulli, Categorical, ContinuousBernoulli, DiscretizedLogistic, Gaussian
+from vaekit.messages import Mistake
 from vaekit.recipes.choose import binarization, default_likelihood_for, recipe, transform_for
 
 AGES = np.random.default_rng(0).integers(18, 91, (40, 3)).astype(np.uint8)
@@ -73,3 +74,15 @@ def test_halves_of_grey_pictures_are_binarised() -> None:
     made: Any = recipe("mvae", grey, hidden=[4]).model
     assert made.likelihood.describe() == "first Bernoulli; second Bernoulli"
     assert binarization(grey, made.likelihood, None) == "dynamic"
+
+
+def test_the_command_lines_words_for_modalities() -> None:
+    x = np.stack([np.arange(40) % 4, np.linspace(0, 1, 40), np.arange(40) % 2], 1).astype(np.float32)
+    made: Any = recipe(
+        "mvae", x, modalities={"kind": [1], "size": [1], "sex": [1]}, hidden=[4],
+        likelihood={"kind": "categorical:4", "size": "gaussian:0.1", "sex": "bernoulli"},
+    ).model  # fmt: skip
+    assert made.likelihood.describe() == "kind categorical; size Gaussian, variance c = 0.1; sex Bernoulli"
+    assert made.likelihood.parts[0].levels == 4
+    with pytest.raises(Mistake, match="categorical:10"):
+        recipe("mvae", x, likelihood="bernoulli:3")

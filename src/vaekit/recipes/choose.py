@@ -128,9 +128,14 @@ def _named(key: str, value: Any) -> Any:
         return value
     if key == "likelihood":
         kind, _, c = value.partition(":")
+        if kind == "categorical" and c.isdecimal() and int(c):
+            return Categorical(levels=int(c))
         if c:
             if kind != "gaussian":
-                raise Mistake(f"got likelihood {value!r}: only gaussian takes a variance, such as gaussian:0.1.")
+                raise Mistake(
+                    f"got likelihood {value!r}: only gaussian takes a variance, such as gaussian:0.1, and categorical "
+                    "its levels, such as categorical:10."
+                )
             return Gaussian(scale=FixedScale(_positive(value, c)))
         return _of(LIKELIHOODS, "likelihood", value)()
     if key == "posterior":
