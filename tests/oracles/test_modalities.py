@@ -505,6 +505,22 @@ def test_others_are_made_from_what_is_seen(names: list[str]) -> None:
     near(torch.cov(drawn[:, 0].T), spread, 0.05)  # 40,000 draws
 
 
+@pytest.mark.parametrize("family", [posteriors.ProductOfExperts, posteriors.MixtureOfExperts])
+def test_what_is_missing_is_filled_in_whatever_the_experts_think(family: Any) -> None:
+    """The exact conditional mean and the spread of draws, from experts that are wrong, by importance weights."""
+    w = world()
+    x = w.data(2)
+    model = w.model(family(w.experts(off=0.2), w.modalities))
+    left = w.modalities.only(x, ["bit", "wide"])
+    weight, b, noise = w.joint(NAMES)
+    exact = w.posterior(x, ["bit", "wide"])
+    torch.manual_seed(0)
+    near(evaluation.mean_imputation(model, left, samples=20_000), exact.mean @ weight.T + b, 0.03)  # 20,000 draws
+    drawn = evaluation.drawn_imputations(model, left, draws=2000, samples=2000)
+    spread = weight @ exact.covariance_matrix[0] @ weight.T + torch.diag(noise)
+    near(torch.cov(drawn[:, 0].T)[5:, 5:], spread[5:, 5:], 0.15)  # 2,000 draws: their covariance to 7 %
+
+
 # -- items and their pieces -------------------------------------------------------------------------------------
 
 

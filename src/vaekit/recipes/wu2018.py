@@ -36,9 +36,9 @@ def mvae(
 ) -> Recipe:
     """A VAE of several modalities whose posterior is the product of an expert for each; any of them may be missing.
 
-    A missing modality is NaN. The model's `reconstruct` makes all modalities from those that are there,
-    `model.encode(x).sample()` draws latents for them, and `vk.evaluation.conditional_log_likelihoods` gives
-    log p of some given others.
+    A missing modality is NaN. The model's `reconstruct` makes all modalities from those that are there, `run.impute`
+    (`vaekit impute`) fills in the others, by their mean or by draws, and `vk.evaluation.conditional_log_likelihoods`
+    gives log p of some given others.
 
     Args:
         shape: of one item, the modalities side by side.
