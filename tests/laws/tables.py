@@ -244,7 +244,7 @@ class RecipeRow:
 
 
 _SMALL = {"latent_dim": 2, "hidden": [8]}
-_MODAL = {**_SMALL, "modalities": {"wide": (1,), "bit": (1,), "sheet": (2, 2)}}
+_THREE = {**_SMALL, "modalities": {"wide": (1,), "bit": (1,), "sheet": (2, 2)}}
 _CONTEXT = Context({"y": {"levels": [0, 1, 2]}})
 RECIPES = [
     RecipeRow("pca", arguments={"latent_dim": 2}, fall=-0.5),
@@ -292,15 +292,21 @@ RECIPES = [
     RecipeRow("factor_vae", arguments=_SMALL),
     RecipeRow("ladder_vae", arguments={"latent_dims": [2, 3], "hidden": [8, 9]}, fall=0.3),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
-    RecipeRow("mvae", arguments=_MODAL, gaps=True),
-    RecipeRow("mvae_random", arguments={**_MODAL, "subsets": 2, "weights": {"sheet": 3.0}}, of="mvae"),
-    RecipeRow("mmvae", arguments={**_MODAL, "samples": 3}, gaps=True),
-    RecipeRow("mopoe_vae", arguments=_MODAL, gaps=True),
-    RecipeRow("mvtcae", arguments=_MODAL, gaps=True),
-    RecipeRow("jmvae", arguments=_MODAL, gaps=True),
-    RecipeRow("telbo_vae", arguments=_MODAL, gaps=True),
-    RecipeRow("dmvae", arguments={**_MODAL, "private_dim": 1}, gaps=True),
-    RecipeRow("mmvae_plus", arguments={**_MODAL, "private_dim": 1, "samples": 3}, gaps=True),
+    RecipeRow("mvae", arguments=_SMALL),
+    RecipeRow("mvae_three", arguments=_THREE, gaps=True, of="mvae"),
+    RecipeRow("mvae_random", arguments={**_THREE, "subsets": 2, "weights": {"sheet": 3.0}}, of="mvae"),
+    RecipeRow("mmvae", arguments={**_SMALL, "samples": 3}),
+    RecipeRow("mmvae_three", arguments={**_THREE, "samples": 3}, gaps=True, of="mmvae"),
+    RecipeRow("mopoe_vae", arguments=_SMALL),
+    RecipeRow("mopoe_vae_three", arguments=_THREE, gaps=True, of="mopoe_vae"),
+    RecipeRow("mvtcae", arguments=_SMALL),
+    RecipeRow("jmvae", arguments=_SMALL),
+    RecipeRow("jmvae_three", arguments=_THREE, gaps=True, of="jmvae"),
+    RecipeRow("telbo_vae", arguments=_SMALL),
+    RecipeRow("dmvae", arguments={**_SMALL, "private_dim": 1}),
+    RecipeRow("dmvae_three", arguments={**_THREE, "private_dim": 1}, gaps=True, of="dmvae"),
+    RecipeRow("mmvae_plus", arguments={**_SMALL, "private_dim": 1, "samples": 3}),
+    RecipeRow("mmvae_plus_three", arguments={**_THREE, "private_dim": 1, "samples": 3}, gaps=True, of="mmvae_plus"),
 ]
 
 
