@@ -17,7 +17,8 @@ class Part(nn.Module):
     """The base of all that a model or an objective is made of.
 
     A Part's constructor only stores; what it was called with stays in `arguments` and is what the
-    store writes. `cites` names the papers (keys of `vaekit.references.PAPERS`) that it comes from.
+    store writes. `cites` names the papers (keys of `vaekit.references.PAPERS`) that it comes from, `leads`
+    the hooks that it calls itself for the parts in it, such as those that see a piece of each item only.
 
     Example:
         >>> class Scale(Part):
@@ -29,6 +30,7 @@ class Part(nn.Module):
     """
 
     cites: ClassVar[tuple[str, ...]] = ()
+    leads: ClassVar[tuple[str, ...]] = ()
     arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Part:
@@ -70,11 +72,14 @@ class Part(nn.Module):
         return "\n\n".join(map(bibtex, self.papers()))
 
     def walk(self, hook: str) -> list[Part]:
-        """The parts in here, this one first, that define the hook themselves.
+        """The parts in here, this one first, that define the hook themselves; not those that another one leads.
 
         Example:
             >>> Part().walk("after_step")
             []
         """
         inherited = getattr(Part, hook)
-        return [m for m in self.modules() if isinstance(m, Part) and getattr(type(m), hook) is not inherited]
+        leaders = [m for m in self.modules() if m is not self and isinstance(m, Part) and hook in m.leads]
+        led = {id(m) for leader in leaders for m in leader.modules() if m is not leader}
+        parts = [m for m in self.modules() if isinstance(m, Part) and id(m) not in led]
+        return [m for m in parts if getattr(type(m), hook) is not inherited]

@@ -19,7 +19,7 @@ from torch.distributions import Distribution
 
 from vaekit import distributions as d
 from vaekit import likelihoods, networks, posteriors, priors, recipes
-from vaekit.data import Context
+from vaekit.data import ByModality, Context, Modalities
 from vaekit.data.transforms import Levels, Rescale, Standardize, Transform
 from vaekit.likelihoods import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale
 
@@ -117,9 +117,16 @@ def _net(inputs: Any, width: int = 7) -> networks.MLP:
     return networks.MLP(inputs, [width], activation=nn.Tanh)
 
 
+def _experts() -> tuple[dict[str, Any], Modalities]:
+    each = {name: posteriors.Gaussian(_net(2), 3) for name in ("left", "right")}
+    return each, Modalities((4,), {"left": (2,), "right": (2,)})
+
+
 POSTERIORS: dict[str, Callable[[], Any]] = {
     "Gaussian": lambda: posteriors.Gaussian(_net(4), 3),
     "FullGaussian": lambda: posteriors.FullGaussian(_net(4), 3),
+    "ProductOfExperts": lambda: posteriors.ProductOfExperts(*_experts()),
+    "MixtureOfExperts": lambda: posteriors.MixtureOfExperts(*_experts()),
     "Point": lambda: posteriors.Point(_net(4), 3),
     "StraightThroughBernoulli": lambda: posteriors.StraightThroughBernoulli(_net(4), 3),
     "RelaxedBernoulli": lambda: posteriors.RelaxedBernoulli(_net(4), 3, temperature=TEMPERATURE),
@@ -178,6 +185,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         lambda: networks.ResidualEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), False),
     "ResidualDecoder-odd": (
         lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
+    "Columns": (lambda: networks.Columns([0, 3], networks.MLP(2, [6], context=CONTEXT)), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -191,11 +199,13 @@ def _fitted(t: Transform, x: Tensor) -> Transform:
 
 
 _TABLE = numbers(8, 50, 3) * torch.tensor([1.0, 20.0, 0.01]) + torch.tensor([5.0, -3.0, 0.0])
+_PIECES = Modalities((3,), {"b": (2,), "a": (1,)})
 TRANSFORMS: dict[str, tuple[Callable[[], Transform], Tensor]] = {
     "Levels-bernoulli": (lambda: Levels(255.0).double(), torch.arange(256.0, dtype=torch.float64)[:, None]),
     "Levels-logistic": (lambda: Levels(255.0, low=-1.0).double(), torch.arange(256.0, dtype=torch.float64)[:, None]),
     "Rescale": (lambda: Rescale(255.0).double(), 255 * numbers(7, 50, 3).sigmoid()),
     "Standardize": (lambda: _fitted(Standardize((3,)), _TABLE), _TABLE),
+    "ByModality": (lambda: _fitted(ByModality(_PIECES, {"a": Standardize((1,))}), _TABLE), _TABLE),
     "Standardize-per-feature": (lambda: _fitted(Standardize((3,), per_feature=True), _TABLE), _TABLE),
 }
 
@@ -237,6 +247,7 @@ class RecipeRow:
 
 
 _SMALL = {"latent_dim": 2, "hidden": [8]}
+_THREE = {**_SMALL, "modalities": {"wide": (1,), "bit": (1,), "sheet": (2, 2)}}
 _CONTEXT = Context({"y": {"levels": [0, 1, 2]}})
 RECIPES = [
     RecipeRow("pca", arguments={"latent_dim": 2}, fall=-0.5),
@@ -301,6 +312,21 @@ RECIPES = [
     RecipeRow("lagging_vae", arguments=_SMALL),
     RecipeRow("sa_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
+    RecipeRow("mvae", arguments=_SMALL),
+    RecipeRow("mvae_three", arguments=_THREE, gaps=True, of="mvae"),
+    RecipeRow("mvae_random", arguments={**_THREE, "subsets": 2, "weights": {"sheet": 3.0}}, of="mvae"),
+    RecipeRow("mmvae", arguments={**_SMALL, "samples": 3}),
+    RecipeRow("mmvae_three", arguments={**_THREE, "samples": 3}, gaps=True, of="mmvae"),
+    RecipeRow("mopoe_vae", arguments=_SMALL),
+    RecipeRow("mopoe_vae_three", arguments=_THREE, gaps=True, of="mopoe_vae"),
+    RecipeRow("mvtcae", arguments=_SMALL),
+    RecipeRow("jmvae", arguments=_SMALL),
+    RecipeRow("jmvae_three", arguments=_THREE, gaps=True, of="jmvae"),
+    RecipeRow("telbo_vae", arguments=_SMALL),
+    RecipeRow("dmvae", arguments={**_SMALL, "private_dim": 1}),
+    RecipeRow("dmvae_three", arguments={**_THREE, "private_dim": 1}, gaps=True, of="dmvae"),
+    RecipeRow("mmvae_plus", arguments={**_SMALL, "private_dim": 1, "samples": 3}),
+    RecipeRow("mmvae_plus_three", arguments={**_THREE, "private_dim": 1, "samples": 3}, gaps=True, of="mmvae_plus"),
 ]
 
 

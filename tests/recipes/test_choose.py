@@ -7,11 +7,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from vaekit.data import read
 from vaekit.data.transforms import Levels, Standardize
-from vaekit.likelihoods import Bernoulli, ContinuousBernoulli, DiscretizedLogistic, Gaussian
-from vaekit.recipes.choose import binarization, default_likelihood_for, transform_for
+from vaekit.likelihoods import Bernoulli, Categorical, ContinuousBernoulli, DiscretizedLogistic, Gaussian
+from vaekit.messages import Mistake
+from vaekit.recipes.choose import binarization, default_likelihood_for, recipe, transform_for
 
 AGES = np.random.default_rng(0).integers(18, 91, (40, 3)).astype(np.uint8)
 
@@ -48,3 +50,39 @@ def test_values_come_back_in_the_type_of_the_data() -> None:
     for dtype, wide in ((np.float64, True), (np.float32, False)):
         transform = transform_for(read(AGES.astype(dtype) + 0.5), Gaussian())
         assert isinstance(transform, Standardize) and transform.wide is wide
+
+
+def test_each_modality_has_the_transform_of_its_likelihood() -> None:
+    """Digits beside their names: the pictures are standardised, as alone, and the names stay as they are."""
+    digits = read("digits")
+    x = np.concatenate([digits.x.reshape(-1, 64).numpy(), digits.labels[:, None]], 1).astype(np.float32)
+    likelihood = {"picture": "gaussian", "name": Categorical(levels=10)}
+    model: Any = recipe("mvae", x, modalities={"picture": [8, 8], "name": [1]}, likelihood=likelihood).model
+    assert model.likelihood.describe() == "picture Gaussian, one learned scale; name categorical"
+    model.transform.before_fit(torch.from_numpy(x), {}, len(x))
+    z = model.transform(torch.from_numpy(x))
+    assert np.array_equal(z[:, 64], x[:, 64]) and not model.transform.discrete
+    assert float(z[:, :64].std(0, correction=0).max()) == pytest.approx(1, abs=1e-4)
+    assert np.allclose(model.transform.inverse(z), x, atol=1e-5)
+    plain = Standardize((64,), per_feature=True)
+    plain.before_fit(torch.from_numpy(x[:, :64]), {}, len(x))
+    assert model.log_jacobian(z[:1]) == pytest.approx(float(plain.factor.log().sum()))  # none of the names
+
+
+def test_halves_of_grey_pictures_are_binarised() -> None:
+    grey = read(np.random.default_rng(0).integers(0, 256, (20, 16, 16)).astype(np.uint8))
+    made: Any = recipe("mvae", grey, hidden=[4]).model
+    assert made.likelihood.describe() == "first Bernoulli; second Bernoulli"
+    assert binarization(grey, made.likelihood, None) == "dynamic"
+
+
+def test_the_command_lines_words_for_modalities() -> None:
+    x = np.stack([np.arange(40) % 4, np.linspace(0, 1, 40), np.arange(40) % 2], 1).astype(np.float32)
+    made: Any = recipe(
+        "mvae", x, modalities={"kind": [1], "size": [1], "sex": [1]}, hidden=[4],
+        likelihood={"kind": "categorical:4", "size": "gaussian:0.1", "sex": "bernoulli"},
+    ).model  # fmt: skip
+    assert made.likelihood.describe() == "kind categorical; size Gaussian, variance c = 0.1; sex Bernoulli"
+    assert made.likelihood.parts[0].levels == 4
+    with pytest.raises(Mistake, match="categorical:10"):
+        recipe("mvae", x, likelihood="bernoulli:3")

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 __all__ = [
     "Bars",
+    "ByModality",
     "Context",
     "Dataset",
     "FactorData",
+    "Modalities",
     "Scenes",
     "Sprites",
     "check",
@@ -25,6 +27,8 @@ from vaekit.data.context import Context
 from vaekit.data.dataset import Dataset, check, frame_like, restore
 from vaekit.data.factors import Bars, FactorData
 from vaekit.data.grid import image_grid
+from vaekit.data.modalities import Modalities
+from vaekit.data.pieces import ByModality
 from vaekit.data.scenes import Scenes
 from vaekit.data.sources import read
 from vaekit.data.splits import join, split

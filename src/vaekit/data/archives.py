@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["load", "headers", "read_npy", "read_npz"]
+__all__ = ["headers", "load", "read_npy", "read_npz"]
 
 import re
 import zipfile

@@ -11,12 +11,14 @@ __all__ = [
     "ContinuousBernoulli",
     "DiagonalGaussian",
     "DiscretizedLogistic",
+    "EqualMixture",
     "Factorised",
     "FullGaussian",
     "GaussianChain",
     "GaussianMixture",
     "OneHot",
     "PointMass",
+    "PooledGaussian",
     "RelaxedOneHot",
     "StandardGaussian",
     "StraightThroughBernoulli",
@@ -31,6 +33,7 @@ from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot

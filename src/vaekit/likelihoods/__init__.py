@@ -9,6 +9,7 @@ __all__ = [
     "DiscretizedLogistic",
     "FixedScale",
     "Gaussian",
+    "Joint",
     "LearnedScale",
     "Likelihood",
     "NetworkScale",
@@ -20,4 +21,5 @@ from vaekit.likelihoods.base import Likelihood
 from vaekit.likelihoods.binary import Bernoulli, ContinuousBernoulli
 from vaekit.likelihoods.discrete import Categorical, DiscretizedLogistic
 from vaekit.likelihoods.gaussian import Gaussian
+from vaekit.likelihoods.joint import Joint
 from vaekit.likelihoods.scales import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale

@@ -5,11 +5,13 @@ from __future__ import annotations
 __all__ = [
     "MLP",
     "Codebook",
+    "Columns",
     "ConvDecoder",
     "ConvEncoder",
     "Convolutional",
     "Dense",
     "Head",
+    "OneHot",
     "Pair",
     "Residual",
     "ResidualDecoder",
@@ -20,9 +22,11 @@ __all__ = [
 ]
 
 from vaekit.networks.codebook import Codebook
+from vaekit.networks.columns import Columns
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
 from vaekit.networks.head import Head, features_of
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype
+from vaekit.networks.onehot import OneHot
 from vaekit.networks.pairs import Convolutional, Dense, Pair, Residual
 from vaekit.networks.residual import ResidualDecoder, ResidualEncoder

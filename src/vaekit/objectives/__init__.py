@@ -26,6 +26,7 @@ __all__ = [
     "ControlledRate",
     "CovarianceOfMeans",
     "CovarianceOfSamples",
+    "CrossELBO",
     "DReG",
     "DecoderGradient",
     "DecoderNorm",
@@ -33,12 +34,16 @@ __all__ = [
     "DensityRatio",
     "DisARM",
     "Discriminate",
+    "Distortion",
+    "ExpertKL",
     "FreeBits",
     "Game",
     "GradientNoise",
     "InverseMultiquadric",
     "LatentNorm",
     "MutualInformation",
+    "OfSubsets",
+    "RandomSubsets",
     "Recipe",
     "Reconstruction",
     "Renyi",
@@ -66,6 +71,7 @@ from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, SlicedWasserstein
+from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
 from vaekit.objectives.quantize import Commitment

@@ -6,16 +6,23 @@ __all__ = [
     "AnyPosterior",
     "Bernoulli",
     "Categorical",
+    "EachThenAll",
+    "Experts",
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
+    "JointOrExperts",
+    "MixtureOfExperts",
+    "MixtureOfShared",
     "NormalisedGaussian",
     "Point",
     "Posterior",
+    "ProductOfExperts",
     "Quantized",
     "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
+    "SharedAndPrivate",
     "StraightThroughBernoulli",
     "StraightThroughCategorical",
 ]
@@ -23,9 +30,12 @@ __all__ = [
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
+from vaekit.posteriors.experts import Experts, MixtureOfExperts, ProductOfExperts
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
+from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
 from vaekit.posteriors.refined import Refined
+from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate

@@ -17,6 +17,7 @@ class AnyPosterior(Conditional):
 
     latent_shape: tuple[int, ...]
     has_density: bool = True
+    takes_missing: bool = False  # whether x may hold NaN
 
 
 class Posterior(AnyPosterior):

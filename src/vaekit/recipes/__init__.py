@@ -63,6 +63,14 @@ RECIPES: dict[str, tuple[str, str]] = {
     "lagging_vae": ("he2019", "an encoder that moves several times for each move of the decoder"),
     "sa_vae": ("kim2018sa", "posteriors improved by some steps of inference an item"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),
+    "mvae": ("wu2018", "several modalities, any of them missing: a product of experts"),
+    "mmvae": ("shi2019", "several modalities: a mixture of experts, by an importance-weighted bound"),
+    "mopoe_vae": ("sutter2021", "several modalities: a mixture of products of experts, of all subsets"),
+    "mvtcae": ("hwang2021", "several modalities: what they have in common, by their total correlation"),
+    "jmvae": ("suzuki2016", "several modalities: an encoder of all, and one of each that is drawn to it"),
+    "telbo_vae": ("vedantam2018", "several modalities: an encoder of all, and one of each with a bound of its own"),
+    "dmvae": ("lee2021", "several modalities: shared latents, and latents of each one's own"),
+    "mmvae_plus": ("palumbo2023", "several modalities: a mixture of experts with latents of each one's own"),
 }
 
 

@@ -8,14 +8,15 @@ import difflib
 import importlib
 import inspect
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import nn
 
 from vaekit import networks, posteriors
-from vaekit.data import Context, Dataset, read
+from vaekit.data import ByModality, Context, Dataset, Modalities, read
 from vaekit.data.transforms import Levels, Rescale, Standardize, Transform
 from vaekit.likelihoods import (
     Bernoulli,
@@ -24,6 +25,7 @@ from vaekit.likelihoods import (
     DiscretizedLogistic,
     FixedScale,
     Gaussian,
+    Joint,
     Likelihood,
     NetworkScale,
     OptimalScale,
@@ -90,7 +92,7 @@ def recipe(
     facts: dict[str, Any] = {
         "shape": dataset.shape,
         "likelihood": likelihood,
-        "transform": transform_for(dataset, likelihood, linear=linear),
+        "transform": _transform(dataset, likelihood, arguments.get("modalities"), linear),
         "context": Context.fit(dataset.context) if dataset.context else None,
     }
     if dataset.context and "context" not in options:
@@ -120,14 +122,21 @@ def _has_gaps(dataset: Dataset) -> bool:
 
 
 def _named(key: str, value: Any) -> Any:
-    """Strings of the command line as parts: likelihood, posterior and networks."""
+    """Strings of the command line as parts: likelihood, posterior and networks; of each modality too, by its name."""
+    if isinstance(value, Mapping) and key in ("likelihood", "networks"):
+        return {name: _named(key, one) for name, one in value.items()}
     if not isinstance(value, str):
         return value
     if key == "likelihood":
         kind, _, c = value.partition(":")
+        if kind == "categorical" and c.isdecimal() and int(c):
+            return Categorical(levels=int(c))
         if c:
             if kind != "gaussian":
-                raise Mistake(f"got likelihood {value!r}: only gaussian takes a variance, such as gaussian:0.1.")
+                raise Mistake(
+                    f"got likelihood {value!r}: only gaussian takes a variance, such as gaussian:0.1, and categorical "
+                    "its levels, such as categorical:10."
+                )
             return Gaussian(scale=FixedScale(_positive(value, c)))
         return _of(LIKELIHOODS, "likelihood", value)()
     if key == "posterior":
@@ -207,6 +216,16 @@ def transform_for(dataset: Dataset, likelihood: Likelihood, *, linear: bool = Fa
     return Standardize(dataset.shape, per_feature=dataset.kind == "table" and not linear, wide=wide)
 
 
+def _transform(dataset: Dataset, likelihood: Any, modalities: Any, linear: bool) -> Transform | None:
+    """The transform of all, or of each modality that has a likelihood of its own."""
+    if not isinstance(likelihood, Mapping):
+        return transform_for(dataset, likelihood, linear=linear)
+    cut = Modalities(dataset.shape, modalities)
+    pieces = {name: replace(dataset, x=piece) for name, piece in cut.split(dataset.x).items() if name in likelihood}
+    parts = {name: transform_for(piece, likelihood[name]) for name, piece in pieces.items()}
+    return ByModality(cut, parts) if any(part is not None for part in parts.values()) else None
+
+
 def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str | None:
     """How the data is made 0/1: as wanted, else "dynamic" for grey data under a Bernoulli likelihood.
 
@@ -219,7 +238,8 @@ def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str |
         raise Mistake(f"got binarize={wanted!r} and wanted 'dynamic', 'threshold' or 'none'.")
     if _is_binary(dataset):
         return None
-    if wanted in ("dynamic", "threshold") or isinstance(likelihood, Bernoulli):
+    parts = likelihood.parts if isinstance(likelihood, Joint) else [likelihood]
+    if wanted in ("dynamic", "threshold") or all(isinstance(part, Bernoulli) for part in parts):
         low, high = _extremes(dataset)
         if dataset.x.dtype != torch.uint8 and (low < 0 or high > 1):
             raise Mistake(
