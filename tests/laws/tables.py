@@ -123,6 +123,8 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "Point": lambda: posteriors.Point(_net(4), 3),
     "StraightThroughBernoulli": lambda: posteriors.StraightThroughBernoulli(_net(4), 3),
     "RelaxedBernoulli": lambda: posteriors.RelaxedBernoulli(_net(4), 3, temperature=TEMPERATURE),
+    "RelaxedCategorical": lambda: posteriors.RelaxedCategorical(_net(4), 3, levels=3, temperature=TEMPERATURE),
+    "StraightThroughCategorical": lambda: posteriors.StraightThroughCategorical(_net(4), 3, levels=3),
 }
 
 
@@ -250,8 +252,9 @@ RECIPES = [
     RecipeRow("conditional_vae", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("iwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
-    RecipeRow("vq_vae_gradient", of="vq_vae",
-              arguments={"codes": 5, "code_dim": 2, "places": 3, "hidden": [8], "decay": None}),
+    RecipeRow(
+        "vq_vae_gradient", of="vq_vae", arguments={"codes": 5, "code_dim": 2, "places": 3, "hidden": [8], "decay": None}
+    ),
     RecipeRow("vq_vae_pictures", (2, 6, 7), {"codes": 16, "code_dim": 2, "channels": [4]}, of="vq_vae"),
     RecipeRow("multiply_iwae", arguments={**_SMALL, "outer": 2, "inner": 3}),
     RecipeRow("ciwae", arguments={**_SMALL, "samples": 5}),
@@ -279,6 +282,15 @@ RECIPES = [
     RecipeRow("mixture_vae", arguments={**_SMALL, "components": 3}),
     RecipeRow("factor_vae", arguments=_SMALL),
     RecipeRow("ladder_vae", arguments={"latent_dims": [2, 3], "hidden": [8, 9]}, fall=0.3),
+    RecipeRow("gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
+    RecipeRow("straight_through_gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
+    RecipeRow("categorical_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
+    RecipeRow("reinforce_vae", arguments=_SMALL),
+    RecipeRow("vimco_vae", arguments=_SMALL),
+    RecipeRow("disarm_vae", arguments=_SMALL),
+    RecipeRow("wake_sleep", arguments=_SMALL),
+    RecipeRow("reweighted_wake_sleep", arguments={**_SMALL, "sleep": 0.5}),
+    RecipeRow("cyclical_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
 ]
 

@@ -13,9 +13,12 @@ __all__ = [
     "Factorised",
     "FullGaussian",
     "GaussianMixture",
+    "OneHot",
     "PointMass",
+    "RelaxedOneHot",
     "StandardGaussian",
     "StraightThroughBernoulli",
+    "StraightThroughOneHot",
     "UniformCodes",
     "frozen",
 ]
@@ -26,4 +29,5 @@ from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
 from vaekit.distributions.mixture import GaussianMixture
+from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

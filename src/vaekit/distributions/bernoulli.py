@@ -51,6 +51,10 @@ class Bernoulli(Factorised):
         with torch.no_grad():
             return torch.bernoulli(self.mean.expand(*sample_shape, *self.logits.shape))
 
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        """Draws; they carry no gradient here, as `has_rsample` says."""
+        return self.sample(sample_shape)
+
     def log_prob_each(self, value: Tensor) -> Tensor:
         return -self._lost_each(value)
 
@@ -74,6 +78,20 @@ class Bernoulli(Factorised):
 
     def supports(self, value: Tensor) -> Tensor:
         return (value == 0) | (value == 1) | torch.isnan(value)
+
+    def entropy(self) -> Tensor:
+        """In nats, (*batch), exact."""
+        return sum_event(softplus(self.logits) - self.mean * self.logits, self.event_dims)
+
+    def antithetic(self, value: Tensor) -> Tensor:
+        """A draw that goes with each draw given, as u < p goes with 1 - u < p for one uniform u.
+
+        Each of the two is distributed as this distribution says, and they differ as often as they can.
+        """
+        with torch.no_grad():
+            after_one = -torch.expm1(-self.logits.clamp_min(0))  # max(0, 2 p - 1) / p
+            after_zero = self.logits.clamp_max(0).exp()  # min(p, 1 - p) / (1 - p)
+            return torch.bernoulli(torch.where(value == 1, after_one, after_zero))
 
     def tempered(self, temperature: float) -> Bernoulli:
         """The same with its logits divided by the temperature."""

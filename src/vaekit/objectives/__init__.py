@@ -10,8 +10,10 @@ __all__ = [
     "MIWAE",
     "MMD",
     "RBF",
+    "REINFORCE",
     "STL",
     "TVO",
+    "VIMCO",
     "Bound",
     "Capacity",
     "Commitment",
@@ -24,6 +26,7 @@ __all__ = [
     "DecoderNorm",
     "Denoising",
     "DensityRatio",
+    "DisARM",
     "Discriminate",
     "FreeBits",
     "Game",
@@ -34,10 +37,12 @@ __all__ = [
     "Reconstruction",
     "Renyi",
     "Schedule",
+    "Sleep",
     "SlicedWasserstein",
     "Sparsity",
     "Term",
     "TotalCorrelation",
+    "WakePhi",
     "as_game",
     "check",
     "posterior_sample",
@@ -59,4 +64,6 @@ from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNor
 from vaekit.objectives.quantize import Commitment
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.schedules import Schedule
+from vaekit.objectives.score import REINFORCE, VIMCO, DisARM
 from vaekit.objectives.term import Bound, Term
+from vaekit.objectives.wake_sleep import Sleep, WakePhi

@@ -7,9 +7,9 @@ __all__ = ["check"]
 import torch
 from torch import Tensor
 
-from vaekit.distributions import BinaryConcrete
+from vaekit.distributions import BinaryConcrete, RelaxedOneHot
 from vaekit.messages import Mistake
-from vaekit.models import Model
+from vaekit.models import Model, Trace
 from vaekit.models.model import require_support
 from vaekit.objectives.bounds import IWAE
 from vaekit.objectives.game import Game
@@ -44,10 +44,12 @@ def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, b
     state = {name: buffer.clone() for name, buffer in [*model.named_buffers(), *game.named_buffers()]}
     trace = model.trace(x, y, samples=game.samples)
     require_support(trace.px, x)
-    if any(isinstance(q, BinaryConcrete) for q, _, _ in trace.levels) and any(isinstance(t, IWAE) for t in terms):
+    _require_path(model, game, trace)
+    relaxed = any(type(q) in (BinaryConcrete, RelaxedOneHot) for q, _, _ in trace.levels)
+    if relaxed and any(isinstance(t, IWAE) for t in terms):
         raise Mistake(
-            "IWAE needs log p(z) of the relaxed latents, which a RelaxedBernoulli posterior does not have: "
-            "use ELBO(), or the posterior StraightThroughBernoulli."
+            "IWAE needs log p(z) of the relaxed latents, which a relaxed posterior does not have: "
+            "use ELBO(), or the posterior StraightThroughBernoulli or StraightThroughCategorical."
         )
     losses, _ = game.score(model, trace)
     for player, parameters in game.players(model).items():
@@ -64,3 +66,19 @@ def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, b
             )
     for name, buffer in [*model.named_buffers(), *game.named_buffers()]:
         buffer.copy_(state[name])
+
+
+def _require_path(model: Model, game: Game, trace: Trace) -> None:
+    """Refuse draws that carry no gradient where the posterior's player has no term that can do without."""
+    plain = [q for q, _, _ in trace.levels if not q.has_rsample]
+    posterior = getattr(model, "posterior", None)
+    if not plain or posterior is None:
+        return
+    own = {id(p) for p in posterior.parameters()}
+    for player, parameters in game.players(model).items():
+        moved = any(id(p) in own for p in parameters)
+        if moved and not any(getattr(part, "scores", False) for part in game.roles[player].modules()):
+            raise Mistake(
+                f"the draws of {type(plain[0]).__name__} carry no gradient and {game.roles[player].name} needs one: "
+                "use REINFORCE(), VIMCO() or DisARM(), or a relaxed or straight-through posterior."
+            )

@@ -22,10 +22,12 @@ class Term(Part):
     Attributes:
         samples: how many draws of z it needs.
         company: the smallest batch that it can work with.
+        scores: whether its gradient for the posterior needs no gradient of the draws.
     """
 
     samples: int = 1
     company: int = 1
+    scores: bool = False
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         raise NotImplementedError

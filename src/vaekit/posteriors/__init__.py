@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 __all__ = [
+    "AnyPosterior",
+    "Bernoulli",
+    "Categorical",
     "FullGaussian",
     "Gaussian",
-    "AnyPosterior",
     "Point",
     "Posterior",
     "Quantized",
     "RelaxedBernoulli",
+    "RelaxedCategorical",
     "StraightThroughBernoulli",
+    "StraightThroughCategorical",
 ]
 
 from vaekit.posteriors.base import AnyPosterior, Posterior
-from vaekit.posteriors.bernoulli import RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized

@@ -1,12 +1,12 @@
 """Bernoulli posteriors, for binary latents.
 
-In training their samples carry a gradient (relaxed, or straight through, biased both); in evaluation they are 0/1,
-so that every number that is reported is one of the discrete model.
+In training the samples of two of them carry a gradient (relaxed, or straight through, biased both); in evaluation all
+are 0/1, so that every number that is reported is one of the discrete model.
 """
 
 from __future__ import annotations
 
-__all__ = ["RelaxedBernoulli", "StraightThroughBernoulli"]
+__all__ = ["Bernoulli", "RelaxedBernoulli", "StraightThroughBernoulli"]
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -15,6 +15,13 @@ from torch import Tensor, nn
 
 from vaekit import distributions
 from vaekit.posteriors.base import Posterior
+
+
+class Bernoulli(Posterior):
+    """0/1 samples without a gradient, for objectives that score them, such as REINFORCE, DisARM and VIMCO."""
+
+    def forward(self, *given: Tensor | None) -> distributions.Bernoulli:
+        return distributions.Bernoulli(self.parameters_of(*given)[0])
 
 
 class StraightThroughBernoulli(Posterior):

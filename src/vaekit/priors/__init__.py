@@ -7,12 +7,14 @@ __all__ = [
     "GaussianMixture",
     "Prior",
     "StandardNormal",
+    "UniformCategorical",
     "UniformCodes",
     "VampPrior",
 ]
 
 from vaekit.priors.base import Prior
 from vaekit.priors.bernoulli import FairBernoulli
+from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.codes import UniformCodes
 from vaekit.priors.mixture import GaussianMixture, VampPrior
 from vaekit.priors.normal import StandardNormal

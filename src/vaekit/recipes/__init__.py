@@ -45,6 +45,15 @@ RECIPES: dict[str, tuple[str, str]] = {
     "mixture_vae": ("dilokthanakul2016", "the prior is a learned mixture of Gaussians"),
     "factor_vae": ("kim2018", "a VAE whose latents are pushed to be independent, by a discriminator"),
     "ladder_vae": ("sonderby2016", "several levels of latents, inferred from the top down"),
+    "gumbel_vae": ("jang2017", "categorical latents, relaxed while they are trained"),
+    "straight_through_gumbel_vae": ("jang2017", "categorical latents, one-hot with the relaxed gradient"),
+    "categorical_vae": ("kool2019", "categorical latents without relaxation, draws compared with each other"),
+    "reinforce_vae": ("kool2019", "binary latents without relaxation, draws compared with each other"),
+    "vimco_vae": ("mnih2016", "binary latents on the importance-weighted bound, without relaxation"),
+    "disarm_vae": ("dong2020", "binary latents without relaxation, draws compared with antithetic ones"),
+    "wake_sleep": ("hinton1995", "the Helmholtz machine: an encoder that learns from the model's dreams"),
+    "reweighted_wake_sleep": ("bornschein2015", "an encoder that learns from weighed draws"),
+    "cyclical_vae": ("fu2019", "the rate's weight rises from 0 to 1 again and again"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),
 }
 

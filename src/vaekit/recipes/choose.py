@@ -46,6 +46,7 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "categorical": Categorical,
 }
 POSTERIORS = {
+    "bernoulli": posteriors.Bernoulli,
     "gaussian": posteriors.Gaussian,
     "full_gaussian": posteriors.FullGaussian,
     "relaxed_bernoulli": posteriors.RelaxedBernoulli,

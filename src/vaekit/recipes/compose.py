@@ -6,7 +6,7 @@ __all__ = ["compose", "default_likelihood", "latent_size", "wired"]
 
 import inspect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from numbers import Integral
 from typing import Any
 
@@ -19,9 +19,10 @@ from vaekit.likelihoods import Bernoulli, Gaussian, Likelihood
 from vaekit.messages import Mistake
 from vaekit.models import VAE
 from vaekit.networks import Dense, Pair
+from vaekit.posteriors import Bernoulli as BernoulliPosterior
+from vaekit.posteriors import Categorical, Posterior, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors import Gaussian as GaussianPosterior
-from vaekit.posteriors import Posterior, RelaxedBernoulli, StraightThroughBernoulli
-from vaekit.priors import FairBernoulli, Prior, StandardNormal
+from vaekit.priors import FairBernoulli, Prior, StandardNormal, UniformCategorical
 
 
 def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
@@ -81,9 +82,12 @@ def wired(net: nn.Module, shape: Sequence[int], context: Context | None) -> dict
     return {"features": output_shape(net, shape, widths), "reads": reads}
 
 
-def prior_for(posterior: type[Posterior], latent_dim: int) -> Prior:
-    """Fair coins for binary latents, the standard normal else."""
-    binary = issubclass(posterior, (RelaxedBernoulli, StraightThroughBernoulli))
+def prior_for(posterior: Posterior) -> Prior:
+    """Fair coins for binary latents, fair dice for categorical ones, the standard normal else."""
+    (latent_dim,) = posterior.latent_shape
+    if isinstance(posterior, Categorical):
+        return UniformCategorical(latent_dim // posterior.levels, posterior.levels)
+    binary = isinstance(posterior, (BernoulliPosterior, RelaxedBernoulli, StraightThroughBernoulli))
     return FairBernoulli(latent_dim) if binary else StandardNormal(latent_dim)
 
 
@@ -94,7 +98,7 @@ def compose(
     networks: Pair | None = None,
     encoder: nn.Module | None = None,
     decoder: nn.Module | None = None,
-    posterior: type[Posterior] | None = None,
+    posterior: Callable[..., Posterior] | None = None,
     likelihood: Likelihood | None = None,
     transform: Transform | None = None,
     context: Context | None = None,
@@ -106,7 +110,8 @@ def compose(
         latent_dim: the number of latents.
         networks: makes the encoder and the decoder; Dense() where nothing is given.
         encoder, decoder: the user's own modules; the heads add the last layers.
-        posterior: the family; the diagonal Gaussian where nothing is given.
+        posterior: the family, or what makes one from (net, latent_dim, features=, reads=); the diagonal Gaussian where
+            nothing is given.
         likelihood: a template such as Gaussian(scale=...).
         transform, context: as for VAE.
     """
@@ -123,10 +128,10 @@ def compose(
         most = math.prod(shape)
         raise Mistake(f"got latent_dim={latent_dim} and a linear model of {most} numbers an item takes {most} at most.")
     template = likelihood if likelihood is not None else default_likelihood(shape)
-
+    q = family(encoder, latent_dim, **wired(encoder, shape, context))
     return VAE(
-        prior_for(family, latent_dim),
-        family(encoder, latent_dim, **wired(encoder, shape, context)),
+        prior_for(q),
+        q,
         template.with_net(decoder, shape, **wired(decoder, (latent_dim,), context)),
         transform=transform,
         context=context,

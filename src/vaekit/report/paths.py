@@ -13,7 +13,7 @@ from torch import Tensor
 
 from vaekit.messages import Mistake
 from vaekit.networks import parameter_dtype
-from vaekit.posteriors import RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors import Bernoulli, Categorical, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.priors import StandardNormal
 from vaekit.report.reading import device_of, items, latents, quiet, random_rows
 from vaekit.report.subject import Subject
@@ -76,7 +76,7 @@ def paths(subject: Subject, n: int, most: int) -> Path:
     model: Any = subject.model
     if hasattr(model, "levels"):
         raise Mistake("a sheet over the latents needs a model with one level of them: use samples().")
-    if isinstance(model.posterior, (RelaxedBernoulli, StraightThroughBernoulli)):
+    if isinstance(model.posterior, (Bernoulli, Categorical, RelaxedBernoulli, StraightThroughBernoulli)):
         raise Mistake("a sheet over the latents needs latents that are numbers, and these are 0 or 1: use samples().")
     if n < 2:
         raise Mistake(f"got n={n} and wanted at least 2 steps along each latent.")
