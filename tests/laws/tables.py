@@ -291,6 +291,8 @@ RECIPES = [
     RecipeRow("wake_sleep", arguments=_SMALL),
     RecipeRow("reweighted_wake_sleep", arguments={**_SMALL, "sleep": 0.5}),
     RecipeRow("cyclical_vae", arguments=_SMALL),
+    RecipeRow("bn_vae", arguments=_SMALL),
+    RecipeRow("delta_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
 ]
 

@@ -135,9 +135,13 @@ def test_the_encoder_stands_still_where_q_is_exact() -> None:
 
 @pytest.mark.parametrize(
     "objective, exact",
-    [(REINFORCE(4), lambda c: c.elbo(X).sum()), (VIMCO(3), lambda c: c.bound(X, 3)), (DisARM(2), lambda c: c.elbo(X).sum())],
+    [
+        (REINFORCE(4), lambda c: c.elbo(X).sum()),
+        (VIMCO(3), lambda c: c.bound(X, 3)),
+        (DisARM(2), lambda c: c.elbo(X).sum()),
+    ],
     ids=["REINFORCE", "VIMCO", "DisARM"],
-)  # fmt: skip
+)
 def test_real_draws_have_that_mean_too(objective: Any, exact: Callable[[Enumerated], Tensor]) -> None:
     """Through the model's own traces, in standard errors of 60 batches of 500."""
     case = binary()

@@ -12,6 +12,7 @@ __all__ = [
     "DiscretizedLogistic",
     "Factorised",
     "FullGaussian",
+    "GaussianChain",
     "GaussianMixture",
     "OneHot",
     "PointMass",
@@ -25,6 +26,7 @@ __all__ = [
 
 from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
+from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian

@@ -8,6 +8,7 @@ __all__ = [
     "Categorical",
     "FullGaussian",
     "Gaussian",
+    "NormalisedGaussian",
     "Point",
     "Posterior",
     "Quantized",
@@ -21,5 +22,6 @@ from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized

@@ -54,6 +54,8 @@ RECIPES: dict[str, tuple[str, str]] = {
     "wake_sleep": ("hinton1995", "the Helmholtz machine: an encoder that learns from the model's dreams"),
     "reweighted_wake_sleep": ("bornschein2015", "an encoder that learns from weighed draws"),
     "cyclical_vae": ("fu2019", "the rate's weight rises from 0 to 1 again and again"),
+    "bn_vae": ("zhu2020", "means normalised over the batch, which hold the rate up"),
+    "delta_vae": ("razavi2019", "a correlated prior, against which some rate is always paid"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),
 }
 

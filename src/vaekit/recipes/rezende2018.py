@@ -15,7 +15,7 @@ from vaekit.recipes.kingma2014 import vae
 
 
 @extends(vae, without=("beta",))
-def geco_vae(*, distortion: float = 20.0, **vae_arguments: object) -> Recipe:
+def geco_vae(*, distortion: float, **vae_arguments: object) -> Recipe:
     """A VAE with the least rate at which the distortion is what you allow.
 
     Args:
