@@ -293,6 +293,10 @@ RECIPES = [
     RecipeRow("cyclical_vae", arguments=_SMALL),
     RecipeRow("bn_vae", arguments=_SMALL),
     RecipeRow("delta_vae", arguments=_SMALL),
+    RecipeRow("joint_vae", arguments={**_SMALL, "levels": 3}),
+    RecipeRow("chi_vae", arguments={**_SMALL, "samples": 5}),
+    RecipeRow("lagging_vae", arguments=_SMALL),
+    RecipeRow("sa_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
 ]
 

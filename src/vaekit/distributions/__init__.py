@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "Bernoulli",
     "BinaryConcrete",
+    "Blocks",
     "Categorical",
     "Codes",
     "ContinuousBernoulli",
@@ -26,6 +27,7 @@ __all__ = [
 
 from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
+from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic

@@ -68,4 +68,6 @@ def frozen(q: Distribution) -> Distribution:
             vars(found)[name] = value.detach()
         elif isinstance(value, Distribution):
             vars(found)[name] = frozen(value)
+        elif isinstance(value, tuple) and any(isinstance(part, Distribution) for part in value):
+            vars(found)[name] = tuple(map(frozen, value))
     return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "CUBO",
     "ELBO",
     "GECO",
     "IWAE",
@@ -14,6 +15,8 @@ __all__ = [
     "STL",
     "TVO",
     "VIMCO",
+    "Aggressive",
+    "BlockCapacity",
     "Bound",
     "Capacity",
     "Commitment",
@@ -52,8 +55,9 @@ __all__ = [
 
 from vaekit.objectives import schedules
 from vaekit.objectives.adversarial import DensityRatio, Discriminate, posterior_sample, shuffled
+from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
-from vaekit.objectives.capacity import Capacity, FreeBits
+from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits
 from vaekit.objectives.check import check
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
@@ -66,4 +70,5 @@ from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.schedules import Schedule
 from vaekit.objectives.score import REINFORCE, VIMCO, DisARM
 from vaekit.objectives.term import Bound, Term
+from vaekit.objectives.upper import CUBO
 from vaekit.objectives.wake_sleep import Sleep, WakePhi

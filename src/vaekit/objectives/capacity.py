@@ -5,7 +5,7 @@ r"""Terms that hold the rate: a floor for each latent, and a capacity for all.
 
 from __future__ import annotations
 
-__all__ = ["Capacity", "FreeBits"]
+__all__ = ["BlockCapacity", "Capacity", "FreeBits"]
 
 import math
 from numbers import Real
@@ -14,6 +14,7 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
+from vaekit.distributions import Blocks
 from vaekit.messages import Mistake, require_count
 from vaekit.models import Model, Trace
 from vaekit.objectives.schedules import Constant, Schedule
@@ -61,4 +62,29 @@ class Capacity(Term):
         self.nats = nats if isinstance(nats, Schedule) else Constant(float(nats))
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
-        return self.gamma * (trace.kl.mean() - self.nats.value()).abs()
+        return self.gamma * (self.rate(trace).mean() - self.nats.value()).abs()
+
+    def rate(self, trace: Trace) -> Tensor:
+        """What is led to the capacity, (B,)."""
+        return trace.kl
+
+
+class BlockCapacity(Capacity):
+    """The same for the rate of one part of the latents (Dupont 2018, arXiv:1804.00104).
+
+    Args:
+        block: which part of a posterior of `Blocks`, from 0.
+        gamma, nats: as for Capacity.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("dupont2018",)
+
+    def __init__(self, block: int, gamma: float = 30.0, nats: float | Schedule = 5.0) -> None:
+        super().__init__(gamma, nats)
+        self.block = block
+
+    def rate(self, trace: Trace) -> Tensor:
+        q, p = trace.q, trace.p
+        if not isinstance(q, Blocks) or not isinstance(p, Blocks):
+            raise Mistake(f"BlockCapacity needs latents in blocks and got a {type(q).__name__}: use Capacity().")
+        return q.kl_parts(p)[self.block]

@@ -6,6 +6,7 @@ __all__ = ["check"]
 
 import torch
 from torch import Tensor
+from torch.distributions import Distribution
 
 from vaekit.distributions import BinaryConcrete, RelaxedOneHot
 from vaekit.messages import Mistake
@@ -45,7 +46,7 @@ def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, b
     trace = model.trace(x, y, samples=game.samples)
     require_support(trace.px, x)
     _require_path(model, game, trace)
-    relaxed = any(type(q) in (BinaryConcrete, RelaxedOneHot) for q, _, _ in trace.levels)
+    relaxed = any(_relaxed(q) for q, _, _ in trace.levels)
     if relaxed and any(isinstance(t, IWAE) for t in terms):
         raise Mistake(
             "IWAE needs log p(z) of the relaxed latents, which a relaxed posterior does not have: "
@@ -82,3 +83,8 @@ def _require_path(model: Model, game: Game, trace: Trace) -> None:
                 f"the draws of {type(plain[0]).__name__} carry no gradient and {game.roles[player].name} needs one: "
                 "use REINFORCE(), VIMCO() or DisARM(), or a relaxed or straight-through posterior."
             )
+
+
+def _relaxed(q: Distribution) -> bool:
+    """Whether draws are relaxed, whose log p(z) is no density."""
+    return type(q) in (BinaryConcrete, RelaxedOneHot) or any(map(_relaxed, getattr(q, "parts", ())))

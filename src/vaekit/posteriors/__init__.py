@@ -8,10 +8,12 @@ __all__ = [
     "Categorical",
     "FullGaussian",
     "Gaussian",
+    "GaussianCategorical",
     "NormalisedGaussian",
     "Point",
     "Posterior",
     "Quantized",
+    "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
     "StraightThroughBernoulli",
@@ -22,6 +24,8 @@ from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
+from vaekit.posteriors.refined import Refined

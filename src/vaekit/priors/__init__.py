@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Autoregressive",
+    "Blocks",
     "FairBernoulli",
     "GaussianMixture",
     "Prior",
@@ -15,6 +16,7 @@ __all__ = [
 
 from vaekit.priors.base import Prior
 from vaekit.priors.bernoulli import FairBernoulli
+from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
 from vaekit.priors.codes import UniformCodes

@@ -56,6 +56,10 @@ RECIPES: dict[str, tuple[str, str]] = {
     "cyclical_vae": ("fu2019", "the rate's weight rises from 0 to 1 again and again"),
     "bn_vae": ("zhu2020", "means normalised over the batch, which hold the rate up"),
     "delta_vae": ("razavi2019", "a correlated prior, against which some rate is always paid"),
+    "joint_vae": ("dupont2018", "Gaussian and categorical latents, each kind with a capacity of its own"),
+    "chi_vae": ("dieng2017", "a posterior that minimises an upper bound on log p(x)"),
+    "lagging_vae": ("he2019", "an encoder that moves several times for each move of the decoder"),
+    "sa_vae": ("kim2018sa", "posteriors improved by some steps of inference an item"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),
 }
 
