@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from tests.oracles.enumerated import binary, pictures
+from tests.oracles.enumerated import binary, flat, pictures
 from tests.oracles.test_importance import wrong
 from torch import Tensor
 
@@ -51,6 +51,20 @@ def test_its_gradient_is_that_of_the_closed_form() -> None:
     ])  # fmt: skip
     error = found.std(0) / 30**0.5
     assert bool(((found.mean(0) - want).abs() < 4 * error + 1e-3 * want.abs().max()).all())  # 1e-3: the bias of K
+
+
+def test_its_bias_falls_with_the_draws() -> None:
+    """Over all tuples of binary draws; one draw teaches nothing, and none lead away from the bound's own gradient."""
+    case, x = binary(), pictures()[5:6]
+    parameters = list(case.model.posterior.parameters())
+    log_joint, log_q = case.tables(x)
+    want = flat(torch.autograd.grad((log_q + 2 * (log_joint.detach() - log_q)).logsumexp(0).sum() / 2, parameters))
+    gaps = []
+    for k in (1, 2, 4):
+        trace, weight = case.draws(x, k)
+        found = flat(torch.autograd.grad((weight * CUBO(2.0, k)(case.model, trace)).sum(), parameters))
+        gaps.append(float((found - want).norm() / want.norm()))
+    assert gaps[0] == pytest.approx(1, abs=1e-9) and gaps[2] < gaps[1] < 0.95, gaps
 
 
 def test_log_p_lies_between_the_bounds() -> None:

@@ -77,7 +77,10 @@ class NormalisedGaussian(Gaussian):
     @torch.no_grad()
     def after_step(self, step: int) -> None:
         """Move the running mean and variance by what was seen since the last step."""
-        for running, seen in zip((self.running_mean, self.running_variance), zip(*self._seen, strict=True), strict=False):
+        if not self._seen:
+            return
+        means, variances = zip(*self._seen, strict=True)
+        for running, seen in ((self.running_mean, means), (self.running_variance, variances)):
             new = torch.stack(seen).mean(0)
             running.copy_(torch.where(new.isfinite(), torch.lerp(new, running, KEPT), running))
         self._seen = []

@@ -53,7 +53,8 @@ class Refined(AnyPosterior):
         self.likelihood: Any = likelihood
         self.steps, self.rate = require_count("steps", steps), float(rate)
         self.latent_shape = posterior.latent_shape
-        self.reads = tuple(dict.fromkeys([*posterior.reads, *self.prior.reads, *self.likelihood.reads]))
+        parts: tuple[Any, ...] = (self.posterior, self.prior, self.likelihood)
+        self.reads = tuple(dict.fromkeys(name for part in parts for name in part.reads))
         half = torch.randn(POINTS // 2, *self.latent_shape)
         both = torch.cat([half, -half])
         self.register_buffer("points", both / both.square().mean(0).sqrt())  # with the moments of N(0, I), (M, D)
