@@ -12,6 +12,7 @@ __all__ = [
     "MMD",
     "RBF",
     "REINFORCE",
+    "RELAX",
     "STL",
     "TVO",
     "VIMCO",
@@ -21,6 +22,7 @@ __all__ = [
     "Capacity",
     "Commitment",
     "Contraction",
+    "Control",
     "ControlledRate",
     "CovarianceOfMeans",
     "CovarianceOfSamples",
@@ -33,6 +35,7 @@ __all__ = [
     "Discriminate",
     "FreeBits",
     "Game",
+    "GradientNoise",
     "InverseMultiquadric",
     "LatentNorm",
     "MutualInformation",
@@ -67,6 +70,7 @@ from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
 from vaekit.objectives.quantize import Commitment
 from vaekit.objectives.recipe import Recipe
+from vaekit.objectives.relax import RELAX, Control, GradientNoise
 from vaekit.objectives.schedules import Schedule
 from vaekit.objectives.score import REINFORCE, VIMCO, DisARM
 from vaekit.objectives.term import Bound, Term

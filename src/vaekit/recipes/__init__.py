@@ -51,6 +51,8 @@ RECIPES: dict[str, tuple[str, str]] = {
     "reinforce_vae": ("kool2019", "binary latents without relaxation, draws compared with each other"),
     "vimco_vae": ("mnih2016", "binary latents on the importance-weighted bound, without relaxation"),
     "disarm_vae": ("dong2020", "binary latents without relaxation, draws compared with antithetic ones"),
+    "relax_vae": ("grathwohl2018", "binary latents without relaxation, with a learned control variate"),
+    "rebar_vae": ("tucker2017", "binary latents without relaxation, the relaxed model as control variate"),
     "wake_sleep": ("hinton1995", "the Helmholtz machine: an encoder that learns from the model's dreams"),
     "reweighted_wake_sleep": ("bornschein2015", "an encoder that learns from weighed draws"),
     "cyclical_vae": ("fu2019", "the rate's weight rises from 0 to 1 again and again"),
