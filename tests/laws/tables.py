@@ -124,6 +124,7 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "StraightThroughBernoulli": lambda: posteriors.StraightThroughBernoulli(_net(4), 3),
     "RelaxedBernoulli": lambda: posteriors.RelaxedBernoulli(_net(4), 3, temperature=TEMPERATURE),
     "RelaxedCategorical": lambda: posteriors.RelaxedCategorical(_net(4), 3, levels=3, temperature=TEMPERATURE),
+    "GaussianCategorical": lambda: posteriors.GaussianCategorical(_net(4), 3, levels=2, temperature=TEMPERATURE),
     "StraightThroughCategorical": lambda: posteriors.StraightThroughCategorical(_net(4), 3, levels=3),
 }
 

@@ -10,7 +10,7 @@ __all__ = ["Refined"]
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.distributions import kl_divergence
 
 from vaekit import distributions
@@ -59,6 +59,18 @@ class Refined(AnyPosterior):
         both = torch.cat([half, -half])
         self.register_buffer("points", both / both.square().mean(0).sqrt())  # with the moments of N(0, I), (M, D)
         self.points: Tensor
+
+    @property
+    def net(self) -> nn.Module:
+        """The encoder's network, for those who describe the model."""
+        net: nn.Module = self.posterior.net
+        return net
+
+    @property
+    def head(self) -> nn.Module:
+        """The encoder's last layer."""
+        head: nn.Module = self.posterior.head
+        return head
 
     def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:
         x, fields = given[0], {name: t for name, t in zip(self.reads, given[1:], strict=True) if t is not None}
