@@ -44,13 +44,13 @@ def _wrap(function: Callable[..., Recipe], parameters: dict[str, inspect.Paramet
     @functools.wraps(function)
     def build(**given: object) -> Recipe:
         reject_unknown(f"recipe {name!r}", given, parameters)
+        if "shape" in given:
+            require_counts("shape", given["shape"])
         missing = [n for n in required if n not in given]
         if missing:
             shape = f"vk.recipe({name!r}, data) reads it off data"
             remedy = shape if missing[0] == "shape" else f"give {missing[0]}=... (--set {missing[0]}=...)"
             raise ArgumentMistake(f"recipe {name!r} needs {missing[0]}=: {remedy}.")
-        if "shape" in given:
-            require_counts("shape", given["shape"])
         return dataclasses.replace(function(**given), name=name, arguments=given, build=build)
 
     build.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
