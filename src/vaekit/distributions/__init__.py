@@ -12,9 +12,11 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "Factorised",
+    "Flow",
     "FullGaussian",
     "GaussianChain",
     "GaussianMixture",
+    "Laplace",
     "OneHot",
     "PointMass",
     "RelaxedOneHot",
@@ -31,7 +33,9 @@ from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.flow import Flow
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

@@ -6,9 +6,11 @@ __all__ = [
     "AnyPosterior",
     "Bernoulli",
     "Categorical",
+    "Flow",
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
+    "Laplace",
     "NormalisedGaussian",
     "Point",
     "Posterior",
@@ -23,8 +25,10 @@ __all__ = [
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
+from vaekit.posteriors.flow import Flow
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
+from vaekit.posteriors.laplace import Laplace
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
