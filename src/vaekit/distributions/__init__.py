@@ -13,9 +13,11 @@ __all__ = [
     "DiscretizedLogistic",
     "EqualMixture",
     "Factorised",
+    "Flow",
     "FullGaussian",
     "GaussianChain",
     "GaussianMixture",
+    "Laplace",
     "OneHot",
     "PointMass",
     "PooledGaussian",
@@ -34,7 +36,9 @@ from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.experts import EqualMixture, PooledGaussian
+from vaekit.distributions.flow import Flow
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

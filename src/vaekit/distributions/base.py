@@ -62,6 +62,11 @@ def frozen(q: Distribution) -> Distribution:
     """
     if isinstance(q, TransformedDistribution):
         raise Mistake(f"{type(q).__name__} holds parameters in its transforms: give a posterior such as Gaussian.")
+    own = getattr(q, "frozen", None)
+    if own is not None:
+        found = own()
+        assert isinstance(found, Distribution)
+        return found
     found = copy.copy(q)
     for name, value in vars(q).items():
         if isinstance(value, Tensor):

@@ -8,6 +8,7 @@ from __future__ import annotations
 __all__ = ["DiagonalGaussian", "FullGaussian", "StandardGaussian"]
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -87,12 +88,14 @@ class DiagonalGaussian(Factorised):
         each = self.log_scale + 0.5 + HALF_LOG_TWO_PI
         return sum_event(each.expand_as(self.loc), self.event_dims)
 
-    def kl_each(self, p: DiagonalGaussian) -> Tensor:
+    def kl_each(self, p: Any) -> Tensor:
         """KL(self || p) of each element, (*batch, *event)."""
         if isinstance(p, StandardGaussian):
             # (loc^2 + scale^2 - 1) / 2 - log scale in the fewest operations: it is taken at every step
             gain = torch.addcmul(self.log_scale, self.scale, self.scale, value=-0.5)
             return -torch.addcmul(gain, self.loc, self.loc, value=-0.5).add(0.5)
+        if not isinstance(p, DiagonalGaussian):
+            return p.kl_each_from(self)
         ratio = self.log_scale - p.log_scale
         return 0.5 * ((2 * ratio).exp() + ((self.loc - p.loc) * (-p.log_scale).exp()).square() - 1) - ratio
 

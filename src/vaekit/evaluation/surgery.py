@@ -181,6 +181,8 @@ def _double(q: Distribution) -> Any:
     for name, value in vars(q).items():
         if isinstance(value, Tensor) and value.is_floating_point():
             setattr(found, name, value.double())
+        elif name == "maps":  # of a flow
+            setattr(found, name, tuple(f.double() for f in value))
         elif isinstance(value, Distribution):
             setattr(found, name, _double(value))
     return found

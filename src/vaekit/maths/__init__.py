@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["log_mean_exp", "log_mean_exp_error", "mean_over_items", "straight_through", "sum_event"]
+__all__ = [
+    "increasing_root", "log_mean_exp", "log_mean_exp_error", "mean_over_items", "rational_quadratic",
+    "straight_through", "sum_event",
+]  # fmt: skip
 
 from vaekit.maths.logs import log_mean_exp, log_mean_exp_error
+from vaekit.maths.roots import increasing_root
+from vaekit.maths.splines import rational_quadratic
 from vaekit.maths.tensors import mean_over_items, straight_through, sum_event

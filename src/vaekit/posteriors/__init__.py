@@ -8,10 +8,12 @@ __all__ = [
     "Categorical",
     "EachThenAll",
     "Experts",
+    "Flow",
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
     "JointOrExperts",
+    "Laplace",
     "MixtureOfExperts",
     "MixtureOfShared",
     "NormalisedGaussian",
@@ -31,9 +33,11 @@ from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
 from vaekit.posteriors.experts import Experts, MixtureOfExperts, ProductOfExperts
+from vaekit.posteriors.flow import Flow
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
+from vaekit.posteriors.laplace import Laplace
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized

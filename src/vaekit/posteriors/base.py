@@ -7,6 +7,7 @@ __all__ = ["AnyPosterior", "Posterior"]
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.distributions import Distribution
 
 from vaekit.conditional import Conditional
 from vaekit.networks import Head, features_of
@@ -49,6 +50,10 @@ class Posterior(AnyPosterior):
     @staticmethod
     def head_width(latent_dim: int) -> int:
         return latent_dim
+
+    def from_features(self, features: Tensor) -> Distribution:
+        """What the net's output, (B, *F), makes; for parts that read the features too."""
+        raise NotImplementedError
 
     def parameters_of(self, *given: Tensor | None) -> tuple[Tensor, ...]:
         """The head's output, parameters_each tensors (B, latent_dim)."""

@@ -51,7 +51,10 @@ class Gaussian(Posterior):
         self.head.rescale(1, scale.log(), torch.ones_like(scale))
 
     def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:
-        loc, log_scale = self.parameters_of(*given)  # each (B, D)
+        return self.from_features(self.net(*given))
+
+    def from_features(self, features: Tensor) -> distributions.DiagonalGaussian:
+        loc, log_scale = self.head(features)  # each (B, D)
         # hardtanh is clamp with a cheaper gradient
         return distributions.DiagonalGaussian(loc, hardtanh(log_scale, -LOG_SCALE, LOG_SCALE))
 
@@ -72,8 +75,11 @@ class FullGaussian(Posterior):
         return latent_dim + latent_dim * (latent_dim + 1) // 2
 
     def forward(self, *given: Tensor | None) -> distributions.FullGaussian:
+        return self.from_features(self.net(*given))
+
+    def from_features(self, features: Tensor) -> distributions.FullGaussian:
         d = self.latent_shape[0]
-        out = self.parameters_of(*given)[0]  # (B, D + D (D + 1) / 2)
+        out = self.head(features)[0]  # (B, D + D (D + 1) / 2)
         rows, columns = torch.tril_indices(d, d, device=out.device)
         tril = out.new_zeros(*out.shape[:-1], d, d)
         tril[..., rows, columns] = out[..., d:]

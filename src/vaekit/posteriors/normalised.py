@@ -62,8 +62,8 @@ class NormalisedGaussian(Gaussian):
         self.running_variance: Tensor
         self._seen: list[tuple[Tensor, Tensor]] = []
 
-    def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:
-        q = super().forward(*given)
+    def from_features(self, features: Tensor) -> distributions.DiagonalGaussian:
+        q = super().from_features(features)
         h = q.loc  # (B, D)
         mean, variance = self.running_mean, self.running_variance
         if self.training and len(h) > 1:

@@ -5,8 +5,11 @@ from __future__ import annotations
 __all__ = [
     "Autoregressive",
     "Blocks",
+    "DirichletLogits",
     "FairBernoulli",
+    "FlowPrior",
     "GaussianMixture",
+    "Laplace",
     "Prior",
     "StandardNormal",
     "UniformCategorical",
@@ -20,5 +23,8 @@ from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
 from vaekit.priors.codes import UniformCodes
+from vaekit.priors.dirichlet import DirichletLogits
+from vaekit.priors.flow import FlowPrior
+from vaekit.priors.laplace import Laplace
 from vaekit.priors.mixture import GaussianMixture, VampPrior
 from vaekit.priors.normal import StandardNormal

@@ -51,6 +51,7 @@ POSTERIORS = {
     "bernoulli": posteriors.Bernoulli,
     "gaussian": posteriors.Gaussian,
     "full_gaussian": posteriors.FullGaussian,
+    "laplace": posteriors.Laplace,
     "relaxed_bernoulli": posteriors.RelaxedBernoulli,
     "straight_through_bernoulli": posteriors.StraightThroughBernoulli,
 }

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["compose", "default_likelihood", "latent_size", "wired"]
+__all__ = ["bent", "compose", "default_likelihood", "latent_size", "wired"]
 
+import dataclasses
 import inspect
 import math
 from collections.abc import Callable, Sequence
@@ -16,13 +17,16 @@ from torch import Tensor, nn
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Bernoulli, Gaussian, Likelihood
-from vaekit.messages import Mistake
+from vaekit.messages import Mistake, require_count
 from vaekit.models import VAE
 from vaekit.networks import Dense, Pair
+from vaekit.networks.flows import Layer
+from vaekit.objectives import Recipe
 from vaekit.posteriors import Bernoulli as BernoulliPosterior
-from vaekit.posteriors import Categorical, Posterior, RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors import Categorical, Flow, Posterior, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors import Gaussian as GaussianPosterior
-from vaekit.priors import FairBernoulli, Prior, StandardNormal, UniformCategorical
+from vaekit.posteriors import Laplace as LaplacePosterior
+from vaekit.priors import FairBernoulli, Laplace, Prior, StandardNormal, UniformCategorical
 
 
 def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
@@ -83,10 +87,12 @@ def wired(net: nn.Module, shape: Sequence[int], context: Context | None) -> dict
 
 
 def prior_for(posterior: Posterior) -> Prior:
-    """Fair coins for binary latents, fair dice for categorical ones, the standard normal else."""
+    """Fair coins for binary latents, fair dice for categorical ones, Laplace for Laplace, else the standard normal."""
     (latent_dim,) = posterior.latent_shape
     if isinstance(posterior, Categorical):
         return UniformCategorical(latent_dim // posterior.levels, posterior.levels)
+    if isinstance(posterior, LaplacePosterior):
+        return Laplace(latent_dim)
     binary = isinstance(posterior, (BernoulliPosterior, RelaxedBernoulli, StraightThroughBernoulli))
     return FairBernoulli(latent_dim) if binary else StandardNormal(latent_dim)
 
@@ -136,3 +142,19 @@ def compose(
         transform=transform,
         context=context,
     )
+
+
+def bent(recipe: Recipe, layer: Callable[..., Layer], layers: int, **more: Any) -> Recipe:
+    """The same with its Gaussian posterior pushed through a flow.
+
+    Args:
+        recipe: a VAE's.
+        layer: (latents, features) -> one layer.
+        layers: how many.
+        more: of each layer.
+    """
+    m: Any = recipe.model
+    base = m.posterior
+    flow = [layer(base.latent_shape[0], base.head.features, **more) for _ in range(require_count("flows", layers))]
+    model = VAE(m.prior, Flow(base, flow), m.likelihood, transform=m.transform, context=m.context)
+    return dataclasses.replace(recipe, model=model)

@@ -96,7 +96,8 @@ def diagram(model: Model) -> str:
         posterior, prior = any_model.posterior, any_model.prior
         network("encoder", posterior.net, posterior.reads)
         family = _words(type(posterior).__name__)
-        draw.add("q(z | x, y)" if posterior.reads else "q(z | x)", f"{family}, {_count(posterior.head)}", "random")
+        own = _count(posterior, without=posterior.net)
+        draw.add("q(z | x, y)" if posterior.reads else "q(z | x)", f"{family}, {own}", "random")
         draw.add("z", _latents(int(posterior.latent_shape[0])), "given")
         if model.has_density:
             name = "prior p(z | y)" if prior.reads else "prior p(z)"
@@ -111,8 +112,9 @@ def _latents(n: int) -> str:
     return f"{n} latent{'s' * (n != 1)}"
 
 
-def _count(module: nn.Module) -> str:
-    return f"{sum(p.numel() for p in module.parameters()):,} parameters"
+def _count(module: nn.Module, without: nn.Module | None = None) -> str:
+    apart = set() if without is None else set(without.parameters())
+    return f"{sum(p.numel() for p in module.parameters() if p not in apart):,} parameters"
 
 
 def _kind(net: nn.Module, what: str) -> str:
