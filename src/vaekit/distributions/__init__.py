@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "Autoregressive",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
@@ -15,6 +16,8 @@ __all__ = [
     "FullGaussian",
     "GaussianChain",
     "GaussianMixture",
+    "Implicit",
+    "LogCosh",
     "OneHot",
     "PointMass",
     "RelaxedOneHot",
@@ -25,6 +28,7 @@ __all__ = [
     "frozen",
 ]
 
+from vaekit.distributions.autoregressive import Autoregressive
 from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.blocks import Blocks
@@ -32,6 +36,8 @@ from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.implicit import Implicit
+from vaekit.distributions.logcosh import LogCosh
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

@@ -8,6 +8,7 @@ __all__ = [
     "Categorical",
     "FullGaussian",
     "Gaussian",
+    "Implicit",
     "GaussianCategorical",
     "NormalisedGaussian",
     "Point",
@@ -24,6 +25,7 @@ from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.implicit import Implicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point

@@ -25,6 +25,7 @@ from vaekit.likelihoods import (
     FixedScale,
     Gaussian,
     Likelihood,
+    LogCosh,
     NetworkScale,
     OptimalScale,
     PerDimensionScale,
@@ -42,6 +43,7 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "gaussian_per_dimension": lambda: Gaussian(scale=PerDimensionScale()),
     "gaussian_optimal": lambda: Gaussian(scale=OptimalScale()),
     "gaussian_network": lambda: Gaussian(scale=NetworkScale(), link=nn.Sigmoid),
+    "log_cosh": LogCosh,
     "discretized_logistic": DiscretizedLogistic,
     "categorical": Categorical,
 }
@@ -49,6 +51,7 @@ POSTERIORS = {
     "bernoulli": posteriors.Bernoulli,
     "gaussian": posteriors.Gaussian,
     "full_gaussian": posteriors.FullGaussian,
+    "point": posteriors.Point,
     "relaxed_bernoulli": posteriors.RelaxedBernoulli,
     "straight_through_bernoulli": posteriors.StraightThroughBernoulli,
 }
@@ -219,7 +222,7 @@ def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str |
         raise Mistake(f"got binarize={wanted!r} and wanted 'dynamic', 'threshold' or 'none'.")
     if _is_binary(dataset):
         return None
-    if wanted in ("dynamic", "threshold") or isinstance(likelihood, Bernoulli):
+    if wanted in ("dynamic", "threshold") or isinstance(getattr(likelihood, "family", likelihood), Bernoulli):
         low, high = _extremes(dataset)
         if dataset.x.dtype != torch.uint8 and (low < 0 or high > 1):
             raise Mistake(
