@@ -48,6 +48,11 @@ class Autoregressive(Likelihood):
         return self.inner
 
     @property
+    def net(self) -> nn.Module:  # type: ignore[override]
+        """The network of the elements' own likelihood."""
+        return self.inner.net
+
+    @property
     def entrance(self) -> None:
         return None
 
