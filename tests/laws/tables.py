@@ -83,6 +83,8 @@ DISTRIBUTIONS = [
            extremes=LOGITS, mean_tolerance=1e-5),  # log_prob clamps the value at 1e-7: 3e-6 of the mass lies there
     Family("ContinuousBernoulli", lambda r, e=1: d.ContinuousBernoulli(3 * r[0], e), "unit",
            twin=lambda r: td.Independent(td.ContinuousBernoulli(logits=3 * r[0]), 1), extremes=(*LOGITS, (0.003,))),
+    Family("LogCosh", lambda r, e=1: d.LogCosh(r[0], 0.5 * r[1] - 1.0, 3.0, e), "real", 2,
+           extremes=((1e4, -20.0), (-1e4, 20.0), (0.0, 12.0))),
     Family("DiscretizedLogistic", _grid_logistic, "grid", 2, extremes=((0.0, -5.5), (1.5, 4.5), (-1.5, -5.5)),
            mean_tolerance=0.5 / (LEVELS - 1) * 2),  # the mean is a closed form, right to half a level
     Family("Categorical", lambda r, e=1: d.Categorical(r.movedim(0, -1 - e), e), "names", LEVELS, moments=False,
@@ -137,6 +139,7 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "MixtureOfExperts": lambda: posteriors.MixtureOfExperts(*_experts()),
     "Point": lambda: posteriors.Point(_net(4), 3),
     "StraightThroughBernoulli": lambda: posteriors.StraightThroughBernoulli(_net(4), 3),
+    "Implicit": lambda: posteriors.Implicit(_net(4), 3),
     "RelaxedBernoulli": lambda: posteriors.RelaxedBernoulli(_net(4), 3, temperature=TEMPERATURE),
     "RelaxedCategorical": lambda: posteriors.RelaxedCategorical(_net(4), 3, levels=3, temperature=TEMPERATURE),
     "GaussianCategorical": lambda: posteriors.GaussianCategorical(_net(4), 3, levels=2, temperature=TEMPERATURE),
@@ -180,6 +183,7 @@ LIKELIHOODS = [
     LikelihoodRow("Gaussian-per-dimension", _gaussian(PerDimensionScale), lambda x: x),
     LikelihoodRow("Gaussian-network", _gaussian(NetworkScale, link=nn.Sigmoid), lambda x: x),
     LikelihoodRow("Gaussian-optimal", _gaussian(OptimalScale), lambda x: x),
+    LikelihoodRow("LogCosh", likelihoods.LogCosh, lambda x: x),
     LikelihoodRow("Bernoulli", likelihoods.Bernoulli, lambda x: (x > 0).to(x.dtype)),
     LikelihoodRow("ContinuousBernoulli", likelihoods.ContinuousBernoulli, torch.sigmoid),
     LikelihoodRow("DiscretizedLogistic", lambda: likelihoods.DiscretizedLogistic(levels=9),
@@ -206,6 +210,11 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
     "Columns": (lambda: networks.Columns([0, 3], networks.MLP(2, [6], context=CONTEXT)), (5,), (6,), True),
     "MADE": (lambda: networks.MADE(5, [8, 6], context=CONTEXT), (5,), (10,), True),
     "Shares": (lambda: networks.Shares(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
+    "SpectralNorm": (
+        lambda: networks.SpectralNorm(networks.MLP(5, [8, 6], context=CONTEXT)), (5,), (6,), True),
+    "SpectralNorm-conv": (
+        lambda: networks.SpectralNorm(networks.ConvDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT)),
+        (5,), (4, 9, 7), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -303,13 +312,26 @@ RECIPES = [
     RecipeRow("dip_vae_ii", arguments=_SMALL),
     RecipeRow("info_vae", arguments=_SMALL),
     RecipeRow("wae_mmd", arguments=_SMALL),
+    RecipeRow("wae_gan", arguments=_SMALL, steady=False),
+    RecipeRow("aae", arguments=_SMALL, steady=False),
+    RecipeRow("aae_gaussian", arguments={**_SMALL, "posterior": posteriors.Gaussian}, of="aae"),
+    RecipeRow("avb", arguments=_SMALL, steady=False),
+    RecipeRow("vae_gan", arguments={"latent_dim": 2}, steady=False),
+    RecipeRow("vae_gan_pictures", (2, 6, 7), {"latent_dim": 2}, of="vae_gan"),
     RecipeRow("sliced_wae", arguments=_SMALL),
+    RecipeRow("sinkhorn_ae", arguments={**_SMALL, "iterations": 20}),
     RecipeRow("rae_l2", arguments=_SMALL),
     RecipeRow("rae_gp", arguments=_SMALL),
+    RecipeRow("rae_sn", arguments=_SMALL),
     RecipeRow("denoising_autoencoder", arguments=_SMALL),
     RecipeRow("contractive_autoencoder", arguments=_SMALL),
     RecipeRow("sparse_autoencoder", arguments=_SMALL),
     RecipeRow("geco_vae", arguments={**_SMALL, "distortion": 5.0}, steady=False),
+    RecipeRow("dfc_vae", (9, 8), {"latent_dim": 2, "channels": [4], "width": 8}),
+    RecipeRow("ms_ssim_vae", (2, 9, 8), {"latent_dim": 2, "channels": [4], "width": 8}),
+    RecipeRow("focal_frequency_vae", (2, 5, 7), {"latent_dim": 2, "channels": [4], "width": 8}, fall=0.2),
+    RecipeRow("log_cosh_vae", arguments=_SMALL),
+    RecipeRow("geco_vae", arguments=_SMALL, steady=False),
     RecipeRow("control_vae", arguments=_SMALL),
     RecipeRow("vampprior", arguments={**_SMALL, "pseudo": 5}),
     RecipeRow("mixture_vae", arguments={**_SMALL, "components": 3}),
@@ -331,6 +353,16 @@ RECIPES = [
     RecipeRow("spline_prior_vae", arguments={**_SMALL, "flows": 2, "flow_width": 8, "bins": 4}),
     RecipeRow("logistic_normal_vae", arguments={**_SMALL, "latent_dim": 3, "concentration": 0.5}),
     RecipeRow("factor_vae", arguments=_SMALL),
+    RecipeRow("vamp_hvae", arguments={"latent_dims": [2, 3], "hidden": [8, 9], "pseudo": 5}),
+    RecipeRow("vdvae", (2, 6, 7), {"channels": [4, 6], "groups": 2, "latents": 1}),
+    RecipeRow("nvae", (6, 7), {"channels": [4, 4], "groups": 1, "latents": 2}),
+    RecipeRow("pixel_vae", (3, 4), {"latent_dim": 2, "channels": [4], "width": 8, "masked": 6}),
+    RecipeRow(
+        "pixel_vae_real",
+        (2, 3, 4),
+        of="pixel_vae",
+        arguments={"latent_dim": 2, "channels": [4], "width": 8, "masked": 6, "likelihood": likelihoods.Gaussian()},
+    ),
     RecipeRow("ladder_vae", arguments={"latent_dims": [2, 3], "hidden": [8, 9]}, fall=0.3),
     RecipeRow("gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
     RecipeRow("straight_through_gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
@@ -382,7 +414,7 @@ RECIPES = [
 def recipe_data(row: RecipeRow, model: Any, n: int = 8) -> tuple[Tensor, dict[str, Tensor] | None]:
     """A batch in the model's units and its context."""
     x = numbers(9, n, *row.shape, dtype=torch.float32)
-    if isinstance(model.likelihood, likelihoods.Bernoulli):
+    if isinstance(model.likelihood.family, likelihoods.Bernoulli):
         x = (x > 0).float()
     if row.gaps:
         x[::2, 1] = float("nan")

@@ -44,7 +44,8 @@ SCHEDULES: dict[str, tuple[Callable[[], Schedule], dict[int, float]]] = {
 terms = pytest.mark.parametrize("name", TERMS)
 DENSE = [row for row in RECIPES if row.name != "vae_relaxed" and row.make().model.has_density]
 OWN_NOISE = (  # terms that draw noise of their own for each item or each batch: their oracles are tests of their own
-    "info_vae", "wae_mmd", "sliced_wae", "rae_gp", "denoising_autoencoder", "contractive_autoencoder",
+    "info_vae", "wae_mmd", "sliced_wae", "sinkhorn_ae", "vae_gan",
+    "vae_gan_pictures", "rae_gp", "denoising_autoencoder", "contractive_autoencoder",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "Autoregressive",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
@@ -17,7 +18,9 @@ __all__ = [
     "FullGaussian",
     "GaussianChain",
     "GaussianMixture",
+    "Implicit",
     "Laplace",
+    "LogCosh",
     "OneHot",
     "PointMass",
     "PooledGaussian",
@@ -29,6 +32,7 @@ __all__ = [
     "frozen",
 ]
 
+from vaekit.distributions.autoregressive import Autoregressive
 from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.blocks import Blocks
@@ -38,7 +42,9 @@ from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.flow import Flow
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.implicit import Implicit
 from vaekit.distributions.laplace import Laplace
+from vaekit.distributions.logcosh import LogCosh
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

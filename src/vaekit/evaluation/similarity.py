@@ -8,19 +8,15 @@ from __future__ import annotations
 
 __all__ = ["feature_distances", "psnr", "reconstruction_numbers", "squared_errors", "ssim"]
 
-import math
-
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from vaekit.evaluation.features import Features
 from vaekit.evaluation.number import Number, mean_number
+from vaekit.maths import SCALES, similarity, similarity_scales, similarity_window
 from vaekit.messages import Mistake
 
-WINDOW, SIGMA = 11, 1.5  # pixels (Wang et al. 2004)
-K1, K2 = 0.01, 0.03
-WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)  # of the scales (Wang et al. 2003)
 VALUES = 1_000_000  # filtered at a time
 
 
@@ -62,8 +58,8 @@ def reconstruction_numbers(
         "psnr": _mean(psnr(mse[differ], peak=top), "dB", how),
     }
     if real.ndim > 2:
-        single, several = ssim(real, made, peak=top), ssim(real, made, peak=top, scales=len(WEIGHTS))
-        size, scales = _window(real.shape)[0], _scales(real.shape)
+        single, several = ssim(real, made, peak=top), ssim(real, made, peak=top, scales=len(SCALES))
+        size, scales = similarity_window(real.shape)[0], similarity_scales(real.shape)
         found["ssim"] = _mean(single, "", f"SSIM, Gaussian window of {size}x{size}, peak {top:g}")
         found["ms_ssim"] = _mean(several, "", f"multi-scale SSIM, {scales} scales, window {size}x{size}, peak {top:g}")
     if features is not None:
@@ -112,7 +108,7 @@ def ssim(real: Tensor, made: Tensor, *, peak: float, scales: int = 1) -> Tensor:
     """
     parts = max(1, VALUES // real[0].numel())
     pairs = zip(real.split(parts), made.split(parts), strict=True)
-    return torch.cat([_ssim(_channels(a), _channels(b), peak, scales) for a, b in pairs])
+    return torch.cat([similarity(_channels(a), _channels(b), peak=peak, scales=scales) for a, b in pairs])
 
 
 def feature_distances(real: Tensor, made: Tensor, *, features: Features) -> Tensor:
@@ -130,53 +126,9 @@ def feature_distances(real: Tensor, made: Tensor, *, features: Features) -> Tens
     return (a - b).square().sum(1)
 
 
-def _ssim(a: Tensor, b: Tensor, peak: float, scales: int) -> Tensor:
-    scales = min(scales, _scales(a.shape))
-    size, sigma = _window(a.shape)
-    weights = torch.tensor(WEIGHTS[:scales], dtype=torch.float64)
-    found = []
-    for scale in range(scales):
-        light, contrast = _similarities(a, b, size, sigma, peak)
-        if scales == 1:
-            return (light * contrast).flatten(1).mean(1)
-        value = light * contrast if scale == scales - 1 else contrast
-        found.append(value.flatten(2).mean(2).clamp(min=0))  # (N, C)
-        a, b = functional.avg_pool2d(a, 2), functional.avg_pool2d(b, 2)
-    powers = torch.stack(found, -1) ** (weights / weights.sum())  # (N, C, scales)
-    return powers.prod(-1).mean(1)
-
-
-def _similarities(a: Tensor, b: Tensor, size: int, sigma: float, peak: float) -> tuple[Tensor, Tensor]:
-    """The luminance and the contrast-structure factors at each place of the window, (N, C, H', W') each."""
-    place = torch.arange(size, dtype=torch.float64) - (size - 1) / 2
-    kernel = (-(place**2) / (2 * sigma**2)).exp()
-    kernel /= kernel.sum()
-
-    def smooth(x: Tensor) -> Tensor:
-        flat = functional.conv2d(x.flatten(0, 1)[:, None], kernel.view(1, 1, 1, -1))
-        return functional.conv2d(flat, kernel.view(1, 1, -1, 1)).unflatten(0, x.shape[:2])[:, :, 0]
-
-    mean_a, mean_b = smooth(a), smooth(b)
-    var_a, var_b = (smooth(a * a) - mean_a**2).clamp(min=0), (smooth(b * b) - mean_b**2).clamp(min=0)
-    both = smooth(a * b) - mean_a * mean_b
-    c1, c2 = (K1 * peak) ** 2, (K2 * peak) ** 2
-    light = (2 * mean_a * mean_b + c1) / (mean_a**2 + mean_b**2 + c1)
-    return light, (2 * both + c2) / (var_a + var_b + c2)
-
-
 def _channels(x: Tensor) -> Tensor:
     """(N, C, H, W) float64."""
     return x.cpu().double().view(len(x), -1, *x.shape[-2:])
-
-
-def _window(shape: torch.Size) -> tuple[int, float]:
-    """Its size and sigma, pixels."""
-    size = min(WINDOW, (min(shape[-2:]) - 1) // 2 * 2 + 1)
-    return size, SIGMA * size / WINDOW
-
-
-def _scales(shape: torch.Size) -> int:
-    return max(1, min(len(WEIGHTS), int(math.log2(max(1.0, min(shape[-2:]) / WINDOW))) + 1))
 
 
 def _peak(real: Tensor) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "Autoregressive",
     "Bernoulli",
     "Categorical",
     "ContinuousBernoulli",
@@ -12,14 +13,17 @@ __all__ = [
     "Joint",
     "LearnedScale",
     "Likelihood",
+    "LogCosh",
     "NetworkScale",
     "OptimalScale",
     "PerDimensionScale",
 ]
 
+from vaekit.likelihoods.autoregressive import Autoregressive
 from vaekit.likelihoods.base import Likelihood
 from vaekit.likelihoods.binary import Bernoulli, ContinuousBernoulli
 from vaekit.likelihoods.discrete import Categorical, DiscretizedLogistic
 from vaekit.likelihoods.gaussian import Gaussian
 from vaekit.likelihoods.joint import Joint
+from vaekit.likelihoods.logcosh import LogCosh
 from vaekit.likelihoods.scales import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale

@@ -82,6 +82,11 @@ class Likelihood(Conditional):
             first = self.head.layer  # nothing stands before the head
         return first if isinstance(first, nn.Linear) else None
 
+    @property
+    def family(self) -> Likelihood:
+        """The likelihood of single elements: this one, or the one that it is made of."""
+        return self
+
     def describe(self) -> str:
         """The family in a few words, for tables."""
         return self.label

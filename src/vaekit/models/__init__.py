@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["VAE", "HierarchicalVAE", "Model", "TopDownBlock", "Trace"]
+__all__ = [
+    "VAE", "HierarchicalVAE", "JoinedBlock", "Level", "Model", "PictureBlock", "ResidualPictureBlock", "TopDownBlock",
+    "Trace", "VampTop",
+]  # fmt: skip
 
-from vaekit.models.hierarchical import HierarchicalVAE, TopDownBlock
+from vaekit.models.hierarchical import HierarchicalVAE, Level, TopDownBlock
+from vaekit.models.levels import JoinedBlock, PictureBlock, ResidualPictureBlock, VampTop
 from vaekit.models.model import Model
 from vaekit.models.trace import Trace
 from vaekit.models.vae import VAE

@@ -7,7 +7,7 @@ Ladder Variational Autoencoders: Sønderby, Raiko, Maaløe, Sønderby and Winthe
 
 from __future__ import annotations
 
-__all__ = ["AncestralPosterior", "HierarchicalVAE", "TopDownBlock"]
+__all__ = ["AncestralPosterior", "HierarchicalVAE", "Level", "TopDownBlock"]
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
@@ -30,7 +30,25 @@ from vaekit.part import Part
 LOG_SCALE = 5.0  # bounds of a level's log-scale: the precision-weighted mean divides by its square
 
 
-class TopDownBlock(Part):
+class Level(Part):
+    """The base of one level of latents; states and latents are vectors, whatever they are inside."""
+
+    latent_dim: int
+
+    def p(self, state: Tensor | None, like: Tensor) -> Any:
+        """p(z | above): batch () at the top, where the state is None; like tells the type and the device."""
+        raise NotImplementedError
+
+    def q(self, p: Any, seen: Tensor, state: Tensor | None = None) -> DiagonalGaussian:
+        """q(z | above, x), batch (*leading of the state, or B)."""
+        raise NotImplementedError
+
+    def state(self, z: Tensor, state: Tensor | None) -> Tensor:
+        """What the levels below and the likelihood see, (*leading, width)."""
+        raise NotImplementedError
+
+
+class TopDownBlock(Level):
     """One level: a prior from the levels above, and a posterior that weighs it with what the encoder saw.
 
     Args:
@@ -51,14 +69,14 @@ class TopDownBlock(Part):
         self.features = (hidden,)
 
     def p(self, state: Tensor | None, like: Tensor) -> DiagonalGaussian:
-        """p(z | above), N(0, I) at the top; like tells the type and the device."""
+        """N(0, I) at the top."""
         if self.prior is None or state is None:
             zeros = like.new_zeros(self.latent_dim)
             return DiagonalGaussian(zeros, zeros)
         loc, log_scale = self.prior(state)
         return DiagonalGaussian(loc, log_scale.clamp(-LOG_SCALE, LOG_SCALE))
 
-    def q(self, p: DiagonalGaussian, seen: Tensor) -> DiagonalGaussian:
+    def q(self, p: DiagonalGaussian, seen: Tensor, state: Tensor | None = None) -> DiagonalGaussian:
         """The precision-weighted product of p and the evidence N(loc, scale^2)."""
         loc, log_scale = self.evidence(seen)
         log_scale = log_scale.clamp(-LOG_SCALE, LOG_SCALE)
@@ -67,7 +85,6 @@ class TopDownBlock(Part):
         return DiagonalGaussian((loc * precision + p.loc * prior_precision) / total, -0.5 * total.log())
 
     def state(self, z: Tensor, state: Tensor | None) -> Tensor:
-        """What the levels below and the likelihood see, (*leading, hidden)."""
         if state is not None and state.ndim < z.ndim:
             state = state.expand(*z.shape[:-1], state.shape[-1])
         out: Tensor = self.down(z if state is None else torch.cat([z, state], -1))
@@ -107,7 +124,7 @@ class HierarchicalVAE(Model):
 
     Args:
         encoder: the networks from x up, one for each level from the bottom; each reads the features of the one below.
-        levels: TopDownBlocks from the top down.
+        levels: from the top down, such as TopDownBlocks.
         likelihood: p(x | state below the last level).
         transform: from the user's units to the model's, or None.
         context: how labels and covariates become tensors, or None; the likelihood and the first network may read it.
@@ -119,7 +136,7 @@ class HierarchicalVAE(Model):
     def __init__(
         self,
         encoder: Sequence[nn.Module],
-        levels: Sequence[TopDownBlock],
+        levels: Sequence[Level],
         likelihood: Likelihood,
         *,
         transform: Transform | None = None,
@@ -152,7 +169,7 @@ class HierarchicalVAE(Model):
         levels = []
         for block, features in zip(self.levels, seen, strict=True):
             p = block.p(state, features)
-            q = block.q(p, features)
+            q = block.q(p, features, state)
             z = pick_z(q)
             state = block.state(z, state)
             levels.append((q, p, z))

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "MADE",
     "MLP",
+    "Cell",
     "Codebook",
     "Columns",
     "ConvDecoder",
@@ -14,25 +15,33 @@ __all__ = [
     "Head",
     "OneHot",
     "Pair",
+    "PictureLevel",
+    "PixelNet",
     "Residual",
     "ResidualDecoder",
     "ResidualEncoder",
     "Shares",
+    "SpectralNorm",
     "ZeroFill",
+    "as_map",
+    "as_vector",
     "features_of",
     "flows",
     "parameter_dtype",
+    "picture_shape",
 ]
 
 from vaekit.networks import flows
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.columns import Columns
-from vaekit.networks.conv import ConvDecoder, ConvEncoder
+from vaekit.networks.conv import ConvDecoder, ConvEncoder, as_map, as_vector, picture_shape
 from vaekit.networks.head import Head, features_of
 from vaekit.networks.masked import MADE
+from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype
 from vaekit.networks.onehot import OneHot
 from vaekit.networks.pairs import Convolutional, Dense, Pair, Residual
-from vaekit.networks.residual import ResidualDecoder, ResidualEncoder
+from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
 from vaekit.networks.shares import Shares
+from vaekit.networks.spectral import SpectralNorm

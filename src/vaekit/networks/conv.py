@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ConvDecoder", "ConvEncoder", "halvings"]
+__all__ = ["ConvDecoder", "ConvEncoder", "as_map", "as_vector", "halvings", "picture_shape"]
 
 import math
 from collections.abc import Sequence
@@ -168,3 +168,14 @@ def as_map(z: Tensor, shape: Sequence[int]) -> Tensor:
     d, h, w = shape
     places = z[:, : d * h * w].unflatten(1, (h, w, d)).permute(0, 3, 1, 2)
     return with_context(places, (z[:, d * h * w :],))
+
+
+def as_vector(x: Tensor) -> Tensor:
+    """Planes (N, C, H, W) as vectors, place after place, (N, H * W * C): what `as_map` undoes.
+
+    Example:
+        >>> import torch
+        >>> as_vector(torch.tensor([[[[0.0, 2.0]], [[1.0, 3.0]]]])).tolist()
+        [[0.0, 1.0, 2.0, 3.0]]
+    """
+    return x.permute(0, 2, 3, 1).flatten(1)

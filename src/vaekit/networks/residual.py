@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ResidualDecoder", "ResidualEncoder"]
+__all__ = ["Cell", "PictureLevel", "ResidualDecoder", "ResidualEncoder"]
 
 from collections.abc import Sequence
 from typing import ClassVar
@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from vaekit.messages import require_count, require_counts
 from vaekit.networks.conv import halvings, picture_shape
 from vaekit.networks.fold import fold, join, with_context
-from vaekit.networks.initial import channels_last
+from vaekit.networks.initial import channels_last, keep_variance
 from vaekit.part import Part
+
+FAINT = 0.1  # of a cell's usual last weights at first
 
 
 class ResidualBlock(nn.Module):
@@ -34,6 +36,67 @@ class ResidualBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = x + self.layers(x)
+        return out
+
+
+class Cell(nn.Module):
+    """x + f(x) where f begins near nothing: two 3x3 convolutions, or where it is wide the cell of NVAE's decoder.
+
+    That is 1x1 to four times the channels, 5x5 on each by itself, 1x1 back and gates by channel (Vahdat and Kautz 2020,
+    arXiv:2007.03898). Groups are normalised in place of batches, so that items stay apart, and are whole maps, so that
+    one of a single place is not normalised away.
+
+    Example:
+        >>> import torch
+        >>> Cell(8, wide=True)(torch.zeros(2, 8, 5, 4)).shape
+        torch.Size([2, 8, 5, 4])
+    """
+
+    def __init__(self, channels: int, *, wide: bool = False) -> None:
+        super().__init__()
+        many = 4 * channels if wide else channels
+        inner: list[nn.Module] = (
+            [nn.Conv2d(channels, many, 1), nn.GroupNorm(1, many), nn.SiLU(),
+             nn.Conv2d(many, many, 5, padding=2, groups=many), nn.GroupNorm(1, many), nn.SiLU()]
+            if wide
+            else [nn.SiLU(), nn.Conv2d(channels, many, 3, padding=1), nn.GroupNorm(1, many), nn.SiLU()]
+        )  # fmt: skip
+        last = nn.Conv2d(many, channels, 1 if wide else 3, padding=0 if wide else 1)
+        self.layers = nn.Sequential(nn.GroupNorm(1, channels), *inner, last)
+        keep_variance(self.layers)
+        last.weight.data.mul_(FAINT)
+        self.gates = nn.Sequential(
+            nn.AdaptiveAvgPool2d(1), nn.Conv2d(channels, channels, 1), nn.SiLU(), nn.Conv2d(channels, channels, 1),
+            nn.Sigmoid(),
+        ) if wide else None  # fmt: skip
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x)
+        return x + (out if self.gates is None else out * self.gates(out))
+
+
+class PictureLevel(Part):
+    """One level of an encoder of pictures, up: a strided convolution where the size is another, and a cell.
+
+    Args:
+        below: the shape of what comes in, (H, W) or (C, H, W).
+        shape: (C, H, W) of what goes out.
+        wide: whether the cell is NVAE's.
+
+    Forward: (B, *below) -> (B, *shape).
+    """
+
+    def __init__(self, below: Sequence[int], shape: Sequence[int], *, wide: bool = False) -> None:
+        super().__init__()
+        self.below, self.features = tuple(below), tuple(shape)
+        c, h, w = picture_shape(below)
+        same = (h, w) == self.features[1:]
+        enter = nn.Conv2d(c, self.features[0], 3, stride=1 if same else 2, padding=1)
+        keep_variance(enter)
+        self.layers = channels_last(nn.Sequential(enter, Cell(self.features[0], wide=wide)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x.unsqueeze(-3) if len(self.below) == 2 else x)
         return out
 
 

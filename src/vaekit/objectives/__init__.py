@@ -34,8 +34,14 @@ __all__ = [
     "DensityRatio",
     "DisARM",
     "Discriminate",
+    "DiscriminateItems",
+    "Dissimilarity",
     "Distortion",
     "ExpertKL",
+    "FeatureDistance",
+    "FocalFrequency",
+    "Fool",
+    "FoolItems",
     "FreeBits",
     "Game",
     "GradientNoise",
@@ -48,6 +54,7 @@ __all__ = [
     "Reconstruction",
     "Renyi",
     "Schedule",
+    "Sinkhorn",
     "Sleep",
     "SlicedWasserstein",
     "Sparsity",
@@ -57,12 +64,26 @@ __all__ = [
     "as_game",
     "check",
     "posterior_sample",
+    "prior_sample",
     "schedules",
     "shuffled",
+    "with_posterior",
+    "with_prior",
 ]
 
 from vaekit.objectives import schedules
-from vaekit.objectives.adversarial import DensityRatio, Discriminate, posterior_sample, shuffled
+from vaekit.objectives.adversarial import (
+    DensityRatio,
+    Discriminate,
+    DiscriminateItems,
+    Fool,
+    FoolItems,
+    posterior_sample,
+    prior_sample,
+    shuffled,
+    with_posterior,
+    with_prior,
+)
 from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits
@@ -70,10 +91,11 @@ from vaekit.objectives.check import check
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game
-from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, SlicedWasserstein
+from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, Sinkhorn, SlicedWasserstein
 from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
+from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency
 from vaekit.objectives.quantize import Commitment
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.relax import RELAX, Control, GradientNoise

@@ -12,6 +12,7 @@ __all__ = [
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
+    "Implicit",
     "JointOrExperts",
     "Laplace",
     "MixtureOfExperts",
@@ -35,6 +36,7 @@ from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, Strai
 from vaekit.posteriors.experts import Experts, MixtureOfExperts, ProductOfExperts
 from vaekit.posteriors.flow import Flow
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.implicit import Implicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.laplace import Laplace

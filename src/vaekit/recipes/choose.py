@@ -27,6 +27,7 @@ from vaekit.likelihoods import (
     Gaussian,
     Joint,
     Likelihood,
+    LogCosh,
     NetworkScale,
     OptimalScale,
     PerDimensionScale,
@@ -44,6 +45,7 @@ LIKELIHOODS: dict[str, Callable[[], Likelihood]] = {
     "gaussian_per_dimension": lambda: Gaussian(scale=PerDimensionScale()),
     "gaussian_optimal": lambda: Gaussian(scale=OptimalScale()),
     "gaussian_network": lambda: Gaussian(scale=NetworkScale(), link=nn.Sigmoid),
+    "log_cosh": LogCosh,
     "discretized_logistic": DiscretizedLogistic,
     "categorical": Categorical,
 }
@@ -52,6 +54,7 @@ POSTERIORS = {
     "gaussian": posteriors.Gaussian,
     "full_gaussian": posteriors.FullGaussian,
     "laplace": posteriors.Laplace,
+    "point": posteriors.Point,
     "relaxed_bernoulli": posteriors.RelaxedBernoulli,
     "straight_through_bernoulli": posteriors.StraightThroughBernoulli,
 }
@@ -240,7 +243,7 @@ def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str |
     if _is_binary(dataset):
         return None
     parts = likelihood.parts if isinstance(likelihood, Joint) else [likelihood]
-    if wanted in ("dynamic", "threshold") or all(isinstance(part, Bernoulli) for part in parts):
+    if wanted in ("dynamic", "threshold") or all(isinstance(getattr(part, "family", part), Bernoulli) for part in parts):
         low, high = _extremes(dataset)
         if dataset.x.dtype != torch.uint8 and (low < 0 or high > 1):
             raise Mistake(

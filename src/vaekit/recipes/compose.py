@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bent", "compose", "default_likelihood", "latent_size", "wired"]
+__all__ = ["bent", "compose", "critic", "default_likelihood", "latent_size", "wired"]
 
 import dataclasses
 import inspect
@@ -19,7 +19,7 @@ from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Bernoulli, Gaussian, Likelihood
 from vaekit.messages import Mistake, require_count
 from vaekit.models import VAE
-from vaekit.networks import Dense, Pair
+from vaekit.networks import MLP, Dense, Pair
 from vaekit.networks.flows import Layer
 from vaekit.objectives import Recipe
 from vaekit.posteriors import Bernoulli as BernoulliPosterior
@@ -46,6 +46,16 @@ def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
 def default_likelihood(shape: Sequence[int]) -> Likelihood:
     """Bernoulli for pictures, Gaussian with one learned scale for vectors; `vk.recipe` asks the data instead."""
     return Bernoulli() if len(shape) > 1 else Gaussian()
+
+
+def critic(shape: Sequence[int] | int, hidden: Sequence[int] = (256,) * 4) -> nn.Module:
+    """A discriminator of vectors, or of items of any shape that it flattens: one logit each, (B, 1).
+
+    Example:
+        >>> critic(3)(torch.zeros(5, 3)).shape
+        torch.Size([5, 1])
+    """
+    return nn.Sequential(MLP(shape, hidden, activation=nn.LeakyReLU), nn.Linear(hidden[-1], 1))
 
 
 def output_shape(net: nn.Module, shape: Sequence[int], widths: Sequence[int]) -> tuple[int, ...]:

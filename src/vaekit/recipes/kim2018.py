@@ -12,8 +12,8 @@ from typing import Any
 
 from torch import nn
 
-from vaekit.networks import MLP
 from vaekit.objectives import DensityRatio, Discriminate, Game, Recipe, posterior_sample, shuffled
+from vaekit.recipes.compose import critic
 from vaekit.recipes.declare import extends
 from vaekit.recipes.kingma2014 import vae
 
@@ -30,9 +30,7 @@ def factor_vae(*, gamma: float = 6.0, discriminator: nn.Module | None = None, **
     recipe = vae(**vae_arguments)
     posterior: Any = recipe.model.posterior
     latents: int = posterior.latent_shape[0]
-    if discriminator is None:
-        hidden = MLP(latents, [256] * 4, activation=nn.LeakyReLU)
-        discriminator = nn.Sequential(hidden, nn.Linear(256, 1))
+    discriminator = critic(latents) if discriminator is None else discriminator
     game = Game(
         model=recipe.objective + gamma * DensityRatio(discriminator, posterior_sample),  # type: ignore[operator]
         discriminator=Discriminate(discriminator, posterior_sample, shuffled),

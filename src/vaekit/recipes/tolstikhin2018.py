@@ -1,11 +1,11 @@
 r"""Wasserstein Auto-Encoders: Tolstikhin et al. 2018, https://arxiv.org/abs/1711.01558.
 
-.. math:: \min E\, c(x, f(z)) + \lambda\, \mathrm{MMD}(q(z), p(z))
+.. math:: \min E\, c(x, f(z)) + \lambda\, D(q(z), p(z)), \quad D = \mathrm{MMD} \text{ or an adversary's}
 """
 
 from __future__ import annotations
 
-__all__ = ["wae_mmd"]
+__all__ = ["wae_gan", "wae_mmd"]
 
 import dataclasses
 
@@ -13,6 +13,7 @@ from vaekit.objectives import MMD, InverseMultiquadric, Recipe, Reconstruction
 from vaekit.posteriors import Point
 from vaekit.recipes.declare import extends
 from vaekit.recipes.kingma2014 import vae
+from vaekit.recipes.makhzani2015 import aae
 
 
 @extends(vae, without=("beta", "posterior"))
@@ -26,3 +27,14 @@ def wae_mmd(*, weight: float = 100.0, **vae_arguments: object) -> Recipe:
     return dataclasses.replace(
         vae(posterior=Point, **vae_arguments), objective=Reconstruction() + weight * MMD(InverseMultiquadric())
     )
+
+
+@extends(aae, without=("posterior",))
+def wae_gan(*, weight: float = 10.0, **aae_arguments: object) -> Recipe:
+    """A deterministic encoder whose codes a discriminator cannot tell from the prior.
+
+    Args:
+        weight: lambda.
+        aae_arguments: as for `aae`.
+    """
+    return aae(weight=weight, **aae_arguments)
