@@ -100,6 +100,9 @@ KL_PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: _full(numbers(5, 2, 4, 3)), lambda: d.DiagonalGaussian(numbers(3, 3), 0.3 * numbers(4, 3))),
     "full-standard": (
         lambda: _full(numbers(5, 2, 4, 3)), lambda: d.StandardGaussian(torch.zeros(3, dtype=torch.float64))),
+    "diagonal-full": (
+        lambda: d.DiagonalGaussian(numbers(1, 4, 3), 0.3 * numbers(2, 4, 3)), lambda: _full(numbers(5, 2, 3))),
+    "full-full": (lambda: _full(numbers(5, 2, 4, 3)), lambda: _full(numbers(6, 2, 3))),
     "bernoulli-bernoulli": (lambda: d.Bernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
     "straight-through-bernoulli": (
         lambda: d.StraightThroughBernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
@@ -109,6 +112,7 @@ KL_PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
 
 PRIORS: dict[str, tuple[Callable[[], Any], str]] = {
     "StandardNormal": (lambda: priors.StandardNormal(1), "real"),
+    "FullGaussian": (lambda: priors.FullGaussian(1), "real"),
     "FairBernoulli": (lambda: priors.FairBernoulli(1), "binary"),
 }
 
@@ -281,6 +285,7 @@ RECIPES = [
     RecipeRow("control_vae", arguments=_SMALL),
     RecipeRow("vampprior", arguments={**_SMALL, "pseudo": 5}),
     RecipeRow("mixture_vae", arguments={**_SMALL, "components": 3}),
+    RecipeRow("lars_vae", arguments={**_SMALL, "tries": 5}),
     RecipeRow("factor_vae", arguments=_SMALL),
     RecipeRow("ladder_vae", arguments={"latent_dims": [2, 3], "hidden": [8, 9]}, fall=0.3),
     RecipeRow("gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),

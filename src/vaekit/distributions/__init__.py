@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 __all__ = [
+    "AutoregressiveCodes",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
@@ -12,12 +13,16 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "Factorised",
+    "FlowInTime",
     "FullGaussian",
+    "FullGaussianMixture",
     "GaussianChain",
     "GaussianMixture",
+    "Marginal",
     "OneHot",
     "PointMass",
     "RelaxedOneHot",
+    "Resampled",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
@@ -31,7 +36,11 @@ from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.estimated import Marginal
+from vaekit.distributions.flow_in_time import FlowInTime
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
-from vaekit.distributions.mixture import GaussianMixture
+from vaekit.distributions.mixture import FullGaussianMixture, GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass
+from vaekit.distributions.resampled import Resampled
+from vaekit.distributions.rows import AutoregressiveCodes

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "MLP",
+    "CausalTransformer",
     "Codebook",
     "ConvDecoder",
     "ConvEncoder",
@@ -19,6 +20,7 @@ __all__ = [
     "parameter_dtype",
 ]
 
+from vaekit.networks.causal import CausalTransformer
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
 from vaekit.networks.head import Head, features_of

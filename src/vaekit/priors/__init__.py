@@ -4,10 +4,16 @@ from __future__ import annotations
 
 __all__ = [
     "Autoregressive",
+    "AutoregressiveCodes",
     "Blocks",
     "FairBernoulli",
+    "FlowMatching",
+    "FullGaussian",
+    "FullGaussianMixture",
     "GaussianMixture",
     "Prior",
+    "Resampled",
+    "SecondStage",
     "StandardNormal",
     "UniformCategorical",
     "UniformCodes",
@@ -19,6 +25,9 @@ from vaekit.priors.bernoulli import FairBernoulli
 from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
-from vaekit.priors.codes import UniformCodes
-from vaekit.priors.mixture import GaussianMixture, VampPrior
-from vaekit.priors.normal import StandardNormal
+from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
+from vaekit.priors.flow_matching import FlowMatching
+from vaekit.priors.mixture import FullGaussianMixture, GaussianMixture, VampPrior
+from vaekit.priors.normal import FullGaussian, StandardNormal
+from vaekit.priors.resampled import Resampled
+from vaekit.priors.second_stage import SecondStage

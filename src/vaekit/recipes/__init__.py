@@ -43,6 +43,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "control_vae": ("shao2020", "a rate held by a controller"),
     "vampprior": ("tomczak2018", "the prior is the mean of posteriors of learned pseudo-inputs"),
     "mixture_vae": ("dilokthanakul2016", "the prior is a learned mixture of Gaussians"),
+    "lars_vae": ("bauer2019", "the prior is what is left of N(0, I) by learned rejection"),
     "factor_vae": ("kim2018", "a VAE whose latents are pushed to be independent, by a discriminator"),
     "ladder_vae": ("sonderby2016", "several levels of latents, inferred from the top down"),
     "gumbel_vae": ("jang2017", "categorical latents, relaxed while they are trained"),
