@@ -104,14 +104,20 @@ def test_extreme_networks_give_finite_scores(bias: float) -> None:
 
 
 def test_learned_rejection_is_fitted_to_latents() -> None:
-    z, model = white(), autoencoder()
+    """Also to such as lie far from N(0, I)."""
+    z, model = 0.2 * white() + torch.tensor([0.5, -0.3]), autoencoder()
     torch.manual_seed(0)
     prior = priors.Resampled(2, hidden=[32, 32]).double()
     found = vk.fit_prior(model, z.numpy(), prior, epochs=150, lr=5e-3, verbose=False).prior
     with torch.no_grad():
-        gain = float((found().log_prob(z) - model.prior().log_prob(z)).mean())
-    assert gain > 0.1, gain  # the clusters are no Gaussian
-    follows(found())
+        gain = float((found().log_prob(z) - found().base.log_prob(z)).mean())
+        assert gain > 0.1, gain  # the clusters are no Gaussian
+        torch.testing.assert_close(found().base.loc, z.mean(0), rtol=1e-12, atol=1e-12)
+        points, cell = grid(3.0, 601)
+        density = found().log_prob(points).exp() * cell
+        assert float(density.sum()) == pytest.approx(1, abs=1e-3)
+        drawn = found().sample((5000,))
+    torch.testing.assert_close(drawn.mean(0), density @ points, rtol=0, atol=4 * 0.2 / 5000**0.5)
 
 
 # -- a second stage ---------------------------------------------------------------------------------------------------

@@ -23,6 +23,8 @@ FINAL = 2**16  # low-discrepancy draws that the rate of acceptance is taken from
 class Resampled(Prior):
     """Draws of N(0, I) that are kept with the probability a(z) of a network, after at most T tries.
 
+    Fitted to latents by `vk.fit_prior` it draws from the Gaussian of their means and variances in place of N(0, I).
+
     The rate of acceptance Z = E[a(z)] is a mean over fresh draws while training, and over 65,536 fixed ones of a Sobol
     sequence in evaluation, so that the density is a function of z alone.
 
@@ -48,31 +50,44 @@ class Resampled(Prior):
         self.tries, self.draws = require_count("tries", tries), require_count("draws", draws)
         self.net = MLP(latent_dim, hidden, activation=nn.Tanh)
         self.out = nn.Linear(self.net.features[0], 1)
-        self.register_buffer("zeros", torch.zeros(latent_dim))
-        self.zeros: Tensor
+        self.register_buffer("loc", torch.zeros(latent_dim))
+        self.register_buffer("log_scale", torch.zeros(latent_dim))
+        self.loc: Tensor
+        self.log_scale: Tensor
         self._known: tuple[list[Any], Tensor] | None = None  # the weights with their versions, and log Z of them
 
     def log_accept(self, z: Tensor) -> Tensor:
         """log a(z), (*leading, D) -> (*leading)."""
-        return logsigmoid(self.out(self.net(z)).squeeze(-1))
+        return self._log_accept((z - self.loc) * (-self.log_scale).exp())
+
+    def _log_accept(self, noise: Tensor) -> Tensor:
+        """The same of values in the base's own units."""
+        return logsigmoid(self.out(self.net(noise)).squeeze(-1))
 
     def log_rate(self) -> Tensor:
         """log Z: of fresh draws while training, else of many that are always the same."""
         if self.training:
-            z = torch.randn(self.draws, len(self.zeros), dtype=self.zeros.dtype, device=self.zeros.device)
-            return torch.logsumexp(self.log_accept(z), 0) - math.log(self.draws)
+            noise = torch.randn(self.draws, len(self.loc), dtype=self.loc.dtype, device=self.loc.device)
+            return torch.logsumexp(self._log_accept(noise), 0) - math.log(self.draws)
         state = [(p, p._version, p.dtype, p.device) for p in self.parameters()]
         if self._known is None or not all(
             a is b and x == y for (a, *x), (b, *y) in zip(self._known[0], state, strict=True)
         ):
             with torch.no_grad():
-                parts = [self.log_accept(z) for z in _normal_sequence(self.zeros).split(FINAL // 8)]
+                parts = [self._log_accept(noise) for noise in _normal_sequence(self.loc).split(FINAL // 8)]
                 self._known = (state, torch.logsumexp(torch.cat(parts), 0) - math.log(FINAL))
         return self._known[1]
 
     def forward(self, *given: Tensor | None) -> distributions.Resampled:
-        base = distributions.StandardGaussian(self.zeros)
+        base = distributions.DiagonalGaussian(self.loc, self.log_scale)
         return distributions.Resampled(base, self.log_accept, self.log_rate(), self.tries)
+
+    @torch.no_grad()
+    def at_best(self, z: Tensor) -> bool:
+        """Draw from a Gaussian with the latents' own means and variances."""
+        self.loc.copy_(z.mean(0))
+        self.log_scale.copy_(z.std(0).clamp_min(1e-6).log())
+        return False
 
 
 def _normal_sequence(like: Tensor) -> Tensor:
