@@ -22,7 +22,7 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.data import Dataset, check
-from vaekit.distributions import Bernoulli, Codes, PointMass, UniformCodes
+from vaekit.distributions import AutoregressiveCodes, Bernoulli, Blocks, Codes, OneHot, PointMass, UniformCodes
 from vaekit.measure import prepared
 from vaekit.messages import ArgumentMistake, Mistake, require_count
 from vaekit.models import VAE, Model
@@ -42,7 +42,8 @@ STEPS = 3000  # of a fit by gradient, about
 PATIENCE, LEAST_PATIENCE = 4, 10  # a fit by gradient ends after a fourth of its epochs without a gain, and not below 10
 HELD = 10  # of as many items one is held out, whose cost says which epoch was the best
 CHUNK = 512
-COUNTED = (Bernoulli, Codes, UniformCodes)  # distributions that give probabilities, not densities
+COUNTED = (AutoregressiveCodes, Bernoulli, Codes, OneHot, UniformCodes)  # what gives probabilities, not densities
+OF_KIND = {Codes: "AutoregressiveCodes", Bernoulli: "FairBernoulli", OneHot: "UniformCategorical", Blocks: "Blocks"}
 NLL_SAMPLES, FEW_SAMPLES, FEW = 500, 16, 100  # draws for the NLL; draws and items where densities are slow
 
 
@@ -162,26 +163,34 @@ def _latents(
     device = next(model.parameters()).device
     for batch in prepared(model, dataset, how, batch_size=CHUNK, device=device):
         q = model._posterior(batch.x, batch.y)
+        given.append([(batch.y or {})[name] for name in prior.reads])
         if not drawn:
-            _require_same_measure(q, prior)
+            _require_same_measure(q, prior(*given[0]))
         k = 1 if isinstance(q, (PointMass, Codes)) else k
         drawn.append(q.rsample(torch.Size((k,))))
-        given.append([(batch.y or {})[name] for name in prior.reads])
     z = torch.cat(drawn, 1)
     if not bool(z.isfinite().all()):
         raise Mistake("some latents of the data are not finite: train the model again with a lower lr.")
     return z, [torch.cat(parts) for parts in zip(*given, strict=True)]
 
 
-def _require_same_measure(q: Any, prior: Prior) -> None:
+def _require_same_measure(q: Any, p: Any) -> None:
     """Refuse a density for latents that have probabilities, and the reverse: their difference is no rate."""
-    if isinstance(q, COUNTED) != prior.counts:
-        these, those = ("a density", "probabilities") if prior.counts else ("probabilities", "a density")
-        fit = "FullGaussian" if prior.counts else "AutoregressiveCodes" if isinstance(q, Codes) else "FairBernoulli"
+    have, gives = _counted(q), _counted(p)
+    if have != gives:
+        said = ["a density" if not any(each) else "probabilities" if all(each) else "both" for each in (have, gives)]
+        fit = next((name for kind, name in OF_KIND.items() if isinstance(q, kind)), "FullGaussian")
         raise Mistake(
-            f"the latents of {type(q).__name__} have {these} and {type(prior).__name__} gives {those}: take a prior of "
+            f"the latents of {type(q).__name__} have {said[0]} and {type(p).__name__} gives {said[1]}: take a prior of "
             f"their kind, such as vk.priors.{fit}."
         )
+
+
+def _counted(p: Any) -> list[bool]:
+    """Of each latent whether it has probabilities."""
+    if isinstance(p, Blocks):
+        return [one for part in p.parts for one in _counted(part)]
+    return [isinstance(p, COUNTED)] * p.event_shape.numel()
 
 
 def _begin(model: VAE, prior: Prior, dataset: Dataset, how: str | None) -> None:

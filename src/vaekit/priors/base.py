@@ -17,12 +17,10 @@ class Prior(Conditional):
     `vk.fit_prior` calls `at_best` once; where it says no, `lost` is minimised by gradient.
 
     Attributes:
-        counts: whether it gives probabilities, of bits or codes, and not densities.
         slow: whether one density costs many passes of a network, so that few are taken where nobody asked.
     """
 
     latent_shape: tuple[int, ...]
-    counts: ClassVar[bool] = False
     slow: ClassVar[bool] = False
 
     def at_best(self, z: Tensor) -> bool:

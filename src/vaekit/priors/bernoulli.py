@@ -22,8 +22,6 @@ class FairBernoulli(Prior):
         tensor(-2.0794)
     """
 
-    counts = True
-
     def __init__(self, latent_dim: int) -> None:
         super().__init__()
         self.latent_shape = (latent_dim,)

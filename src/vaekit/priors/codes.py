@@ -27,7 +27,6 @@ class UniformCodes(Prior):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("oord2017",)
-    counts = True
 
     def __init__(self, codebook: Codebook, places: int) -> None:
         super().__init__()
@@ -57,7 +56,6 @@ class AutoregressiveCodes(Prior):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("oord2017",)
-    counts = True
 
     def __init__(self, codebook: Codebook, places: int, *, width: int = 128, heads: int = 4, layers: int = 3) -> None:
         super().__init__()
