@@ -24,6 +24,7 @@ __all__ = [
     "evaluation",
     "fit",
     "fit_many",
+    "fit_prior",
     "likelihoods",
     "load",
     "load_run",
@@ -55,6 +56,7 @@ if TYPE_CHECKING:
         recipes,
     )
     from vaekit.estimator import Autoencoder
+    from vaekit.ex_post import fit_prior
     from vaekit.models import VAE, HierarchicalVAE, Model
     from vaekit.objectives import Recipe
     from vaekit.part import Part
@@ -76,6 +78,7 @@ PLACES = {
     "Run": "run",
     "fit": "run",
     "fit_many": "run.many",
+    "fit_prior": "ex_post",
     "evaluate": "run.evaluating",
     "load": "run",
     "load_run": "run",

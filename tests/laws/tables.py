@@ -103,6 +103,9 @@ KL_PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: _full(numbers(5, 2, 4, 3)), lambda: d.DiagonalGaussian(numbers(3, 3), 0.3 * numbers(4, 3))),
     "full-standard": (
         lambda: _full(numbers(5, 2, 4, 3)), lambda: d.StandardGaussian(torch.zeros(3, dtype=torch.float64))),
+    "diagonal-full": (
+        lambda: d.DiagonalGaussian(numbers(1, 4, 3), 0.3 * numbers(2, 4, 3)), lambda: _full(numbers(5, 2, 3))),
+    "full-full": (lambda: _full(numbers(5, 2, 4, 3)), lambda: _full(numbers(6, 2, 3))),
     "bernoulli-bernoulli": (lambda: d.Bernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
     "straight-through-bernoulli": (
         lambda: d.StraightThroughBernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
@@ -112,6 +115,7 @@ KL_PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
 
 PRIORS: dict[str, tuple[Callable[[], Any], str]] = {
     "StandardNormal": (lambda: priors.StandardNormal(1), "real"),
+    "FullGaussian": (lambda: priors.FullGaussian(1), "real"),
     "FairBernoulli": (lambda: priors.FairBernoulli(1), "binary"),
     "FlowPrior": (lambda: priors.FlowPrior(1, [flows.Reversed(flows.Autoregressive(1, hidden=[4]))]), "real"),
 }
@@ -352,6 +356,7 @@ RECIPES = [
     RecipeRow("realnvp_prior_vae", arguments={**_SMALL, "flows": 2, "flow_width": 8}),
     RecipeRow("spline_prior_vae", arguments={**_SMALL, "flows": 2, "flow_width": 8, "bins": 4}),
     RecipeRow("logistic_normal_vae", arguments={**_SMALL, "latent_dim": 3, "concentration": 0.5}),
+    RecipeRow("lars_vae", arguments={**_SMALL, "tries": 5}),
     RecipeRow("factor_vae", arguments=_SMALL),
     RecipeRow("vamp_hvae", arguments={"latent_dims": [2, 3], "hidden": [8, 9], "pseudo": 5}),
     RecipeRow("vdvae", (2, 6, 7), {"channels": [4, 6], "groups": 2, "latents": 1}),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Autoregressive",
+    "AutoregressiveCodes",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
@@ -15,16 +16,20 @@ __all__ = [
     "EqualMixture",
     "Factorised",
     "Flow",
+    "FlowInTime",
     "FullGaussian",
+    "FullGaussianMixture",
     "GaussianChain",
     "GaussianMixture",
     "Implicit",
     "Laplace",
     "LogCosh",
+    "Marginal",
     "OneHot",
     "PointMass",
     "PooledGaussian",
     "RelaxedOneHot",
+    "Resampled",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
@@ -46,5 +51,11 @@ from vaekit.distributions.implicit import Implicit
 from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.logcosh import LogCosh
 from vaekit.distributions.mixture import GaussianMixture
+from vaekit.distributions.estimated import Marginal
+from vaekit.distributions.flow_in_time import FlowInTime
+from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.mixture import FullGaussianMixture, GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass
+from vaekit.distributions.resampled import Resampled
+from vaekit.distributions.rows import AutoregressiveCodes

@@ -156,10 +156,16 @@ class FullGaussian(Distribution):
         return self.scale_tril.diagonal(dim1=-2, dim2=-1).log().sum(-1)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        centred = (value - self.loc).unsqueeze(-1)  # (*batch, D, 1)
-        tril = self.scale_tril.expand(*centred.shape[:-1], centred.shape[-2])
-        white = torch.linalg.solve_triangular(tril, centred, upper=False).squeeze(-1)
-        return -0.5 * white.square().sum(-1) - self._log_det() - self.loc.shape[-1] * HALF_LOG_TWO_PI
+        centred = value - self.loc  # (*extra, *batch, D): the extra axes become columns, so that no matrix is repeated
+        extra, d = centred.ndim - self.loc.ndim, self.loc.shape[-1]
+        columns = centred.flatten(0, extra - 1).movedim(0, -1) if extra else centred.unsqueeze(-1)  # (*batch, D, E)
+        tril = self.scale_tril.expand(*columns.shape[:-2], d, d)
+        squares = torch.linalg.solve_triangular(tril, columns, upper=False).square().sum(-2).movedim(-1, 0)
+        return -0.5 * squares.reshape(centred.shape[:-1]) - self._log_det() - d * HALF_LOG_TWO_PI
+
+    def tempered(self, temperature: float) -> FullGaussian:
+        """The same with its scales multiplied by the temperature (0: the mode)."""
+        return FullGaussian(self.loc, self.scale_tril * max(temperature, 1e-30))
 
     def entropy(self) -> Tensor:
         return self._log_det() + self.loc.shape[-1] * (0.5 + HALF_LOG_TWO_PI)
@@ -176,3 +182,21 @@ def _kl_full(q: FullGaussian, p: DiagonalGaussian) -> Tensor:
     spread = (q.variance + (q.loc - p.loc).square()) * inverse  # (*batch, D)
     constant = p.log_scale.expand_as(q.loc).sum(-1)
     return 0.5 * (spread.sum(-1) - q.loc.shape[-1]) - q._log_det() + constant
+
+
+@register_kl(DiagonalGaussian, FullGaussian)
+def _kl_diagonal_full(q: DiagonalGaussian, p: FullGaussian) -> Tensor:
+    return _kl_to_full(q.loc, torch.diag_embed(q.scale.expand_as(q.loc)), q.log_scale.expand_as(q.loc).sum(-1), p)
+
+
+@register_kl(FullGaussian, FullGaussian)
+def _kl_full_full(q: FullGaussian, p: FullGaussian) -> Tensor:
+    return _kl_to_full(q.loc, q.scale_tril, q._log_det(), p)
+
+
+def _kl_to_full(loc: Tensor, scale_tril: Tensor, log_det: Tensor, p: FullGaussian) -> Tensor:
+    """KL(N(loc, scale_tril scale_tril^T) || p): (|P^-1 S|^2 + |P^-1 (loc - p.loc)|^2 - D) / 2 + log |P| - log |S|."""
+    beside = torch.cat([scale_tril, (loc - p.loc).unsqueeze(-1)], -1)  # (*batch, D, D + 1)
+    tril = p.scale_tril.expand(*beside.shape[:-1], loc.shape[-1])
+    squares = torch.linalg.solve_triangular(tril, beside, upper=False).square().sum((-2, -1))
+    return 0.5 * (squares - loc.shape[-1]) + p._log_det() - log_det

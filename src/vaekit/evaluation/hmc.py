@@ -231,6 +231,8 @@ def _require_real_vectors(distribution: Any) -> None:
     remedy = "use importance sampling, vk.evaluate or log_likelihoods with more draws."
     if isinstance(distribution, (Bernoulli, Categorical)):
         raise Mistake(f"discrete latents have no gradient to follow: {remedy}")
+    if getattr(distribution, "estimated", False):
+        raise Mistake(f"{type(distribution).__name__} estimates its density, anew in each call: {remedy}")
     try:
         support: Any = distribution.support
     except (AttributeError, NotImplementedError):  # our own say nothing

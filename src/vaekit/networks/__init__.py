@@ -6,6 +6,7 @@ __all__ = [
     "MADE",
     "MLP",
     "Cell",
+    "CausalTransformer",
     "Codebook",
     "Columns",
     "ConvDecoder",
@@ -32,6 +33,7 @@ __all__ = [
 ]
 
 from vaekit.networks import flows
+from vaekit.networks.causal import CausalTransformer
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.columns import Columns
 from vaekit.networks.conv import ConvDecoder, ConvEncoder, as_map, as_vector, picture_shape

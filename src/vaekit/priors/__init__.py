@@ -4,13 +4,19 @@ from __future__ import annotations
 
 __all__ = [
     "Autoregressive",
+    "AutoregressiveCodes",
     "Blocks",
     "DirichletLogits",
     "FairBernoulli",
     "FlowPrior",
+    "FlowMatching",
+    "FullGaussian",
+    "FullGaussianMixture",
     "GaussianMixture",
     "Laplace",
     "Prior",
+    "Resampled",
+    "SecondStage",
     "StandardNormal",
     "UniformCategorical",
     "UniformCodes",
@@ -28,3 +34,9 @@ from vaekit.priors.flow import FlowPrior
 from vaekit.priors.laplace import Laplace
 from vaekit.priors.mixture import GaussianMixture, VampPrior
 from vaekit.priors.normal import StandardNormal
+from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
+from vaekit.priors.flow_matching import FlowMatching
+from vaekit.priors.mixture import FullGaussianMixture, GaussianMixture, VampPrior
+from vaekit.priors.normal import FullGaussian, StandardNormal
+from vaekit.priors.resampled import Resampled
+from vaekit.priors.second_stage import SecondStage

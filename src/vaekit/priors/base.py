@@ -4,10 +4,34 @@ from __future__ import annotations
 
 __all__ = ["Prior"]
 
+from typing import ClassVar
+
+from torch import Tensor
+
 from vaekit.conditional import Conditional
 
 
 class Prior(Conditional):
-    """Given the context (B, width)..., or nothing, returns p(z|y) with batch shape () or (B,)."""
+    """Given the context (B, width)..., or nothing, returns p(z|y) with batch shape () or (B,).
+
+    `vk.fit_prior` calls `at_best` once; where it says no, `lost` is minimised by gradient.
+
+    Attributes:
+        slow: whether one density costs many passes of a network, so that few are taken where nobody asked.
+    """
 
     latent_shape: tuple[int, ...]
+    slow: ClassVar[bool] = False
+
+    def at_best(self, z: Tensor) -> bool:
+        """Become the best fit to latents, (N, *Z), where that takes no gradient; else start from what they tell.
+
+        Returns:
+            whether nothing is left to be done.
+        """
+        return False
+
+    def lost(self, z: Tensor, *given: Tensor | None) -> Tensor:
+        """What latents cost under this prior, (B,), minimised where it is fitted to them: -log p(z|y)."""
+        cost: Tensor = -self(*given).log_prob(z)
+        return cost

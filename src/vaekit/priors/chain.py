@@ -50,9 +50,7 @@ class Autoregressive(Prior):
             middle = 0.5 * (low + high)
             low, high = (middle, high) if committed_rate(steps, channels, middle) < rate else (low, middle)
         if high >= 1 - 1e-6:
-            raise Mistake(
-                f"got rate={rate} and {steps * channels} latents cannot be held to it: ask for less."
-            )
+            raise Mistake(f"got rate={rate} and {steps * channels} latents cannot be held to it: ask for less.")
         self.correlation = 0.5 * (low + high)
         self.register_buffer("zeros", torch.zeros(steps, channels))
         self.zeros: Tensor

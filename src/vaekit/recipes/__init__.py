@@ -63,6 +63,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "realnvp_prior_vae": ("xu2019", "the prior is a flow of affine couplings, learned with the model"),
     "spline_prior_vae": ("durkan2019", "the prior is a flow of monotone splines, learned with the model"),
     "logistic_normal_vae": ("srivastava2017", "latents are shares of a whole, about Dirichlet"),
+    "lars_vae": ("bauer2019", "the prior is what is left of N(0, I) by learned rejection"),
     "factor_vae": ("kim2018", "a VAE whose latents are pushed to be independent, by a discriminator"),
     "ladder_vae": ("sonderby2016", "several levels of latents, inferred from the top down"),
     "vamp_hvae": ("tomczak2018", "two levels of latents under a prior of learned pseudo-inputs"),

@@ -9,6 +9,7 @@ from typing import Any
 
 from vaekit.data.transforms import Standardize
 from vaekit.messages import count_of
+from vaekit.priors import StandardNormal
 from vaekit.report.curves import CARRIES
 from vaekit.report.html import escape
 from vaekit.report.latent_map import has_ring
@@ -163,7 +164,7 @@ def _samples(subject: Subject, image: bool) -> str:
         text += " Each row has one level of the context."
     elif model.context is not None:
         text += " Their contexts are drawn from the data." if subject.data is not None else ""
-    if not model.has_density:
+    if not model.has_density and isinstance(model.prior, StandardNormal):
         text += (
             " <strong>Mind:</strong> nothing drew this autoencoder’s latents to the prior, so that its samples need "
             "not look like the data."

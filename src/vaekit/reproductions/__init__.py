@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["ROWS", "Row", "reproduced"]
 
-from vaekit.reproductions import disentanglement, likelihoods, missing
+from vaekit.reproductions import disentanglement, fitted_priors, likelihoods, missing
 from vaekit.reproductions.row import Row, reproduced
 
-ROWS = {row.name: row for module in (missing, likelihoods, disentanglement) for row in module.ROWS}
+ROWS = {row.name: row for module in (missing, likelihoods, disentanglement, fitted_priors) for row in module.ROWS}
