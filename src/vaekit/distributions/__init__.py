@@ -44,16 +44,14 @@ from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.estimated import Marginal
 from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.flow import Flow
+from vaekit.distributions.flow_in_time import FlowInTime
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
 from vaekit.distributions.implicit import Implicit
 from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.logcosh import LogCosh
-from vaekit.distributions.mixture import GaussianMixture
-from vaekit.distributions.estimated import Marginal
-from vaekit.distributions.flow_in_time import FlowInTime
-from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
 from vaekit.distributions.mixture import FullGaussianMixture, GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 __all__ = [
-    "increasing_root", "log_mean_exp", "log_mean_exp_error", "mean_over_items", "rational_quadratic",
-    "straight_through", "sum_event",
+    "SCALES", "increasing_root", "log_mean_exp", "log_mean_exp_error", "mean_over_items", "rational_quadratic",
+    "similarity", "similarity_scales", "similarity_window", "straight_through", "sum_event",
 ]  # fmt: skip
 
 from vaekit.maths.logs import log_mean_exp, log_mean_exp_error
 from vaekit.maths.roots import increasing_root
 from vaekit.maths.splines import rational_quadratic
-    "SCALES", "log_mean_exp", "log_mean_exp_error", "mean_over_items", "similarity", "similarity_scales",
-    "similarity_window", "straight_through", "sum_event",
-]  # fmt: skip
-
-from vaekit.maths.logs import log_mean_exp, log_mean_exp_error
 from vaekit.maths.structure import SCALES, similarity, similarity_scales, similarity_window
 from vaekit.maths.tensors import mean_over_items, straight_through, sum_event

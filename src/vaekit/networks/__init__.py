@@ -5,8 +5,8 @@ from __future__ import annotations
 __all__ = [
     "MADE",
     "MLP",
-    "Cell",
     "CausalTransformer",
+    "Cell",
     "Codebook",
     "Columns",
     "ConvDecoder",

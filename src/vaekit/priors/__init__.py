@@ -8,8 +8,8 @@ __all__ = [
     "Blocks",
     "DirichletLogits",
     "FairBernoulli",
-    "FlowPrior",
     "FlowMatching",
+    "FlowPrior",
     "FullGaussian",
     "FullGaussianMixture",
     "GaussianMixture",
@@ -28,14 +28,11 @@ from vaekit.priors.bernoulli import FairBernoulli
 from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
-from vaekit.priors.codes import UniformCodes
+from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
 from vaekit.priors.dirichlet import DirichletLogits
 from vaekit.priors.flow import FlowPrior
-from vaekit.priors.laplace import Laplace
-from vaekit.priors.mixture import GaussianMixture, VampPrior
-from vaekit.priors.normal import StandardNormal
-from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
 from vaekit.priors.flow_matching import FlowMatching
+from vaekit.priors.laplace import Laplace
 from vaekit.priors.mixture import FullGaussianMixture, GaussianMixture, VampPrior
 from vaekit.priors.normal import FullGaussian, StandardNormal
 from vaekit.priors.resampled import Resampled

@@ -243,7 +243,8 @@ def binarization(dataset: Dataset, likelihood: Any, wanted: str | None) -> str |
     if _is_binary(dataset):
         return None
     parts = likelihood.parts if isinstance(likelihood, Joint) else [likelihood]
-    if wanted in ("dynamic", "threshold") or all(isinstance(getattr(part, "family", part), Bernoulli) for part in parts):
+    binary = all(isinstance(getattr(part, "family", part), Bernoulli) for part in parts)
+    if wanted in ("dynamic", "threshold") or binary:
         low, high = _extremes(dataset)
         if dataset.x.dtype != torch.uint8 and (low < 0 or high > 1):
             raise Mistake(
