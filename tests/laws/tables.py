@@ -251,6 +251,9 @@ RECIPES = [
     RecipeRow("vae_conv", (2, 5, 7), {"latent_dim": 2, "channels": [4], "width": 8}, fall=0.2),
     RecipeRow("beta_vae", arguments=_SMALL),
     RecipeRow("conditional_vae", arguments={**_SMALL, "context": _CONTEXT}),
+    RecipeRow("conditional_prior_vae", arguments={**_SMALL, "prior_hidden": [4], "context": _CONTEXT}),
+    RecipeRow("ivae", arguments={**_SMALL, "prior_hidden": [4], "context": _CONTEXT}),
+    RecipeRow("m2", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("iwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
     RecipeRow(
@@ -281,6 +284,8 @@ RECIPES = [
     RecipeRow("control_vae", arguments=_SMALL),
     RecipeRow("vampprior", arguments={**_SMALL, "pseudo": 5}),
     RecipeRow("mixture_vae", arguments={**_SMALL, "components": 3}),
+    RecipeRow("gmvae", arguments={**_SMALL, "components": 3}),
+    RecipeRow("vade", arguments={**_SMALL, "components": 3}),
     RecipeRow("factor_vae", arguments=_SMALL),
     RecipeRow("ladder_vae", arguments={"latent_dims": [2, 3], "hidden": [8, 9]}, fall=0.3),
     RecipeRow("gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),

@@ -7,6 +7,7 @@ __all__ = [
     "BinaryConcrete",
     "Blocks",
     "Categorical",
+    "ClassedGaussian",
     "Codes",
     "ContinuousBernoulli",
     "DiagonalGaussian",
@@ -29,6 +30,7 @@ from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
+from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian

@@ -46,6 +46,10 @@ class GaussianMixture(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.logsumexp(self.log_share + self.parts.log_prob(value.unsqueeze(-2)), -1)
 
+    def responsibilities(self, value: Tensor) -> Tensor:
+        """The probability of each part, given the value, (*leading, K)."""
+        return (self.log_share + self.parts.log_prob(value.unsqueeze(-2))).softmax(-1)
+
     def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         with torch.no_grad():
             shape = torch.Size(sample_shape)

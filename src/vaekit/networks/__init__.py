@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "MLP",
+    "ClassAside",
     "Codebook",
     "ConvDecoder",
     "ConvEncoder",
@@ -14,11 +15,13 @@ __all__ = [
     "Residual",
     "ResidualDecoder",
     "ResidualEncoder",
+    "WithoutClass",
     "ZeroFill",
     "features_of",
     "parameter_dtype",
 ]
 
+from vaekit.networks.classed import ClassAside, WithoutClass
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
 from vaekit.networks.head import Head, features_of

@@ -20,6 +20,8 @@ __all__ = [
     "BlockCapacity",
     "Bound",
     "Capacity",
+    "Classification",
+    "ClusterELBO",
     "Commitment",
     "Contraction",
     "Control",
@@ -33,6 +35,7 @@ __all__ = [
     "DensityRatio",
     "DisARM",
     "Discriminate",
+    "EnumeratedELBO",
     "FreeBits",
     "Game",
     "GradientNoise",
@@ -62,6 +65,7 @@ from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits
 from vaekit.objectives.check import check
+from vaekit.objectives.classes import Classification, ClusterELBO, EnumeratedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game

@@ -6,6 +6,7 @@ __all__ = [
     "AnyPosterior",
     "Bernoulli",
     "Categorical",
+    "Classed",
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
@@ -23,6 +24,8 @@ __all__ = [
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
+from vaekit.posteriors.bernoulli import RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors.classed import Classed
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian

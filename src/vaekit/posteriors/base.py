@@ -17,6 +17,7 @@ class AnyPosterior(Conditional):
 
     latent_shape: tuple[int, ...]
     has_density: bool = True
+    infers: tuple[str, ...] = ()  # the fields of the context that it infers where they are missing
 
 
 class Posterior(AnyPosterior):

@@ -5,6 +5,9 @@ from __future__ import annotations
 __all__ = [
     "Autoregressive",
     "Blocks",
+    "Classed",
+    "ClassedMixture",
+    "ConditionalGaussian",
     "FairBernoulli",
     "GaussianMixture",
     "Prior",
@@ -19,6 +22,8 @@ from vaekit.priors.bernoulli import FairBernoulli
 from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
+from vaekit.priors.classed import Classed, ClassedMixture
 from vaekit.priors.codes import UniformCodes
+from vaekit.priors.conditional import ConditionalGaussian
 from vaekit.priors.mixture import GaussianMixture, VampPrior
 from vaekit.priors.normal import StandardNormal

@@ -7,6 +7,7 @@ __all__ = ["GaussianMixture", "VampPrior"]
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -37,6 +38,17 @@ class GaussianMixture(Prior):
         self.loc = nn.Parameter(torch.randn(k, latent_dim))
         self.log_scale = nn.Parameter(torch.zeros(k, latent_dim))
         self.logits = nn.Parameter(torch.zeros(k))
+
+    @torch.no_grad()
+    def start(self, z: Tensor) -> None:
+        """Begin as the mixture of the greatest likelihood for these codes, (N, D)."""
+        from sklearn.mixture import GaussianMixture as Fitted
+
+        k, seed = min(len(self.loc), len(z)), int(torch.randint(2**31 - 1, ()))
+        found = Fitted(k, covariance_type="diag", reg_covar=1e-3, random_state=seed).fit(z.double().cpu().numpy())
+        spread = torch.from_numpy(found.covariances_).log() / 2
+        for mine, theirs in ((self.loc, found.means_), (self.log_scale, spread), (self.logits, np.log(found.weights_))):
+            mine[:k] = torch.as_tensor(theirs).to(mine)
 
     def forward(self, *given: Tensor | None) -> distributions.GaussianMixture:
         return distributions.GaussianMixture(self.loc, self.log_scale, self.logits)
