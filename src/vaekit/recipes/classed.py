@@ -11,7 +11,6 @@ from vaekit.data import Context
 from vaekit.messages import Mistake
 from vaekit.models import VAE
 from vaekit.networks import MLP, ClassAside
-from vaekit.objectives import Recipe
 from vaekit.posteriors import Classed
 from vaekit.priors import ConditionalGaussian, Prior
 

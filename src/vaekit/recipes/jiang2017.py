@@ -39,5 +39,5 @@ def vade(**mixture_arguments: object) -> Recipe:
         torch.Size([3, 5])
     """
     recipe = mixture_vae(**mixture_arguments)
-    objective = ClusterELBO(beta=recipe.objective.beta)  # type: ignore[union-attr]
-    return dataclasses.replace(recipe, objective=objective, start=at_the_codes)
+    bound: Any = recipe.objective
+    return dataclasses.replace(recipe, objective=ClusterELBO(beta=bound.beta), start=at_the_codes)

@@ -9,6 +9,7 @@ from __future__ import annotations
 __all__ = ["ivae"]
 
 from collections.abc import Sequence
+from typing import Any
 
 from vaekit.data import Context
 from vaekit.messages import Mistake
@@ -39,6 +40,6 @@ def ivae(
     if context is None:
         raise Mistake("ivae got no context: give the auxiliary variable as y= (or --condition COLUMN).")
     m, objective = vae(**vae_arguments)
-    given = vae(context=context, **vae_arguments).model.posterior
-    prior = conditional_prior(context, given.latent_shape[0], prior_hidden)  # type: ignore[index, arg-type]
+    given: Any = vae(context=context, **vae_arguments).model.posterior
+    prior = conditional_prior(context, given.latent_shape[0], prior_hidden)
     return Recipe(VAE(prior, given, m.likelihood, transform=m.transform, context=context), objective)

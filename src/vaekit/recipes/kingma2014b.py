@@ -43,7 +43,7 @@ def m2(*, context: Context | None = None, alpha: float = 0.1, **vae_arguments: o
     field, classes = the_label("m2", context)
     plain, given = vae(**vae_arguments), vae(context=context, **vae_arguments)
     both: Any = given.model
+    bound: Any = given.objective
     prior = Classed(both.posterior.latent_shape[0], classes, reads=(field,))
     model = over_classes(prior, plain.model, both, both.likelihood, ClassAside)
-    beta = given.objective.beta  # type: ignore[union-attr]
-    return Recipe(model, EnumeratedELBO(beta=beta) + alpha * Classification())
+    return Recipe(model, EnumeratedELBO(beta=bound.beta) + alpha * Classification())
