@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from vaekit.distributions import ClassedGaussian, DiagonalGaussian, GaussianMixture
+from vaekit.maths import log_mean_exp
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
 from vaekit.objectives.bounds import ELBO
@@ -91,7 +92,7 @@ class ClusterELBO(ELBO):
                 f"{self.name} wants a Gaussian posterior and a mixture as the prior and got {type(q).__name__} and "
                 f"{type(p).__name__}: give vk.posteriors.Gaussian and vk.priors.GaussianMixture."
             )
-        share = p.responsibilities(trace.z[: self.samples]).mean(0)  # (B, C)
+        log_share = log_mean_exp(p.log_responsibilities(trace.z[: self.samples]))  # (B, C)
         each = DiagonalGaussian(q.loc.unsqueeze(-2), q.log_scale.unsqueeze(-2)).kl_each(p.parts).sum(-1)
-        rate = (share * (each - p.log_share)).sum(-1) - torch.special.entr(share).sum(-1)
+        rate = (log_share.exp() * (each + log_share - p.log_share)).sum(-1)
         return trace.log_px[: self.samples].mean(0) - self.beta.value() * rate

@@ -11,13 +11,12 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vaekit.distributions import ClassedGaussian
 from vaekit.distributions.classed import known_class
 from vaekit.messages import require_count
 from vaekit.priors.base import Prior
-from vaekit.priors.mixture import GaussianMixture
 
 
 class Classed(Prior):
@@ -47,25 +46,27 @@ class Classed(Prior):
 
 
 class ClassedMixture(Prior):
-    """A mixture of Gaussians whose component is a latent: p(y) and p(z|y) = N(mean_y, diag(scale_y)^2), both learned.
+    """A mixture of Gaussians whose component is a latent: p(y) = 1 / C, p(z|y) = N(mean_y, diag(scale_y)^2), learned.
 
     Args:
-        mixture: what it is with the component summed out.
+        latent_dim: the latents beside the class.
+        classes: C; their means begin as draws of N(0, I).
         reads: the field of the context that holds the class, zeros where it is missing; none where all are.
 
     Example:
-        >>> ClassedMixture(GaussianMixture(2, 5))().sample((3,)).shape
+        >>> ClassedMixture(2, 5)().sample((3,)).shape
         torch.Size([3, 7])
     """
 
     cites: ClassVar[tuple[str, ...]] = ("dilokthanakul2016",)
 
-    def __init__(self, mixture: GaussianMixture, *, reads: Sequence[str] = ()) -> None:
+    def __init__(self, latent_dim: int, classes: int = 10, *, reads: Sequence[str] = ()) -> None:
         super().__init__()
-        self.mixture, self.reads = mixture, tuple(reads)
-        self.latent_shape = (sum(mixture.loc.shape),)
+        self.latent_shape, self.reads = (require_count("classes", classes) + latent_dim,), tuple(reads)
+        self.loc = nn.Parameter(torch.randn(classes, latent_dim))
+        self.log_scale = nn.Parameter(torch.zeros(classes, latent_dim))
 
     def forward(self, *given: Tensor | None) -> ClassedGaussian:
-        logits = known_class(self.mixture.logits, given[0] if given else None)
-        shape = (*logits.shape, self.mixture.loc.shape[-1])
-        return ClassedGaussian(logits, self.mixture.loc.expand(shape), self.mixture.log_scale.expand(shape))
+        logits = known_class(self.loc.new_zeros(len(self.loc)), given[0] if given else None)
+        shape = (*logits.shape, self.loc.shape[-1])
+        return ClassedGaussian(logits, self.loc.expand(shape), self.log_scale.expand(shape))

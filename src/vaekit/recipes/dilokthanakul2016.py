@@ -51,6 +51,6 @@ def gmvae(*, components: int = 10, **vae_arguments: object) -> Recipe:
     plain, given = vae(**vae_arguments), vae(context=levels, **vae_arguments)
     m: Any = plain.model
     bound: Any = plain.objective
-    prior = ClassedMixture(GaussianMixture(m.posterior.latent_shape[0], components))
+    prior = ClassedMixture(m.posterior.latent_shape[0], components)
     model = over_classes(prior, m, given.model, m.likelihood, WithoutClass)
     return Recipe(model, EnumeratedELBO(beta=bound.beta))

@@ -35,7 +35,7 @@ def vade(**mixture_arguments: object) -> Recipe:
     Example:
         >>> import torch
         >>> model, objective = vade(shape=(6,), latent_dim=2, components=5)
-        >>> model.prior().responsibilities(model.encode(torch.zeros(3, 6)).mean).shape
+        >>> model.prior().log_responsibilities(model.encode(torch.zeros(3, 6)).mean).shape
         torch.Size([3, 5])
     """
     recipe = mixture_vae(**mixture_arguments)
