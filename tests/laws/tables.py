@@ -100,6 +100,9 @@ KL_PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
         lambda: _full(numbers(5, 2, 4, 3)), lambda: d.DiagonalGaussian(numbers(3, 3), 0.3 * numbers(4, 3))),
     "full-standard": (
         lambda: _full(numbers(5, 2, 4, 3)), lambda: d.StandardGaussian(torch.zeros(3, dtype=torch.float64))),
+    "classed-classed": (
+        lambda: d.ClassedGaussian(numbers(5, 4, 3), numbers(1, 4, 3, 2), 0.3 * numbers(2, 4, 3, 2)),
+        lambda: d.ClassedGaussian(numbers(6, 3), numbers(3, 3, 2), 0.3 * numbers(4, 3, 2))),
     "bernoulli-bernoulli": (lambda: d.Bernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
     "straight-through-bernoulli": (
         lambda: d.StraightThroughBernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
@@ -178,6 +181,8 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         lambda: networks.ResidualEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), False),
     "ResidualDecoder-odd": (
         lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
+    "ClassAside": (lambda: networks.ClassAside(networks.MLP(3, [6], context=2 + CONTEXT), 2), (5,), (6,), True),
+    "WithoutClass": (lambda: networks.WithoutClass(networks.MLP(3, [6], context=CONTEXT), 2), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
