@@ -17,6 +17,7 @@ __all__ = [
     "GaussianChain",
     "GaussianMixture",
     "OneHot",
+    "GroupedGaussian",
     "PointMass",
     "RelaxedOneHot",
     "StandardGaussian",
@@ -34,6 +35,7 @@ from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.grouped import GroupedGaussian
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

@@ -75,7 +75,7 @@ class Model(Part):
     shape: tuple[int, ...]
     takes_missing: bool = False
     has_density: bool = True
-    infers: tuple[str, ...] = ()  # the fields of the context that are latents where they are missing
+    infers: tuple[str, ...] = ()  # the fields of the context that it can do without
 
     # -- what a model defines ------------------------------------------------------------------------------
 

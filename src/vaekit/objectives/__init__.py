@@ -39,6 +39,7 @@ __all__ = [
     "FreeBits",
     "Game",
     "GradientNoise",
+    "GroupELBO",
     "InverseMultiquadric",
     "LatentNorm",
     "MutualInformation",
@@ -69,6 +70,7 @@ from vaekit.objectives.classes import Classification, ClusterELBO, EnumeratedELB
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game
+from vaekit.objectives.groups import GroupELBO
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, SlicedWasserstein
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity

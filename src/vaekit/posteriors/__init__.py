@@ -11,8 +11,16 @@ __all__ = [
     "Gaussian",
     "GaussianCategorical",
     "NormalisedGaussian",
+    "Adaptive",
+    "Average",
+    "Classed",
+    "FullGaussian",
+    "Gaussian",
+    "Grouped",
+    "AnyPosterior",
     "Point",
     "Posterior",
+    "Product",
     "Quantized",
     "Refined",
     "RelaxedBernoulli",
@@ -29,6 +37,7 @@ from vaekit.posteriors.classed import Classed
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian
+from vaekit.posteriors.grouped import Adaptive, Average, Grouped, Product
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
 from vaekit.posteriors.refined import Refined

@@ -17,7 +17,7 @@ class AnyPosterior(Conditional):
 
     latent_shape: tuple[int, ...]
     has_density: bool = True
-    infers: tuple[str, ...] = ()  # the fields of the context that it infers where they are missing
+    infers: tuple[str, ...] = ()  # the fields of the context that it can do without
 
 
 class Posterior(AnyPosterior):

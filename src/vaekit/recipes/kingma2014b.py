@@ -22,7 +22,7 @@ from vaekit.recipes.kingma2014 import vae
 
 
 @extends(vae, without=("posterior", "encoder", "decoder"))
-def m2(*, context: Context | None = None, alpha: float = 0.1, **vae_arguments: object) -> Recipe:
+def m2(*, context: Context | None = None, alpha: float = 10.0, **vae_arguments: object) -> Recipe:
     """M2: a VAE given a class, and a classifier that infers the class where its label is missing.
 
     `model.encode(x)` without y tells q(y|x) in the first columns of its mean, and as `probs`; `model.sample(n)` draws
@@ -30,7 +30,8 @@ def m2(*, context: Context | None = None, alpha: float = 0.1, **vae_arguments: o
 
     Args:
         context: one label; `vk.recipe("m2", data, y=...)` fits it to y, "" or -1 where the label is missing.
-        alpha: the weight of the mean of -log q(y|x) over the labelled items.
+        alpha: the weight of the mean of -log q(y|x) over the labelled items. The paper's is 0.1; with more of it the
+            classifier follows the labels before the bound has drawn it elsewhere.
         vae_arguments: as for `vae`.
 
     Example:
