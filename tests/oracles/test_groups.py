@@ -13,7 +13,6 @@ from torch import distributions as td
 import vaekit as vk
 from vaekit import posteriors, priors, recipes
 from vaekit.data import Context
-from vaekit.distributions import DiagonalGaussian
 from vaekit.likelihoods import FixedScale, Gaussian
 from vaekit.models import VAE
 from vaekit.objectives import ELBO, GroupELBO
@@ -33,7 +32,8 @@ def single() -> posteriors.Gaussian:
 @pytest.mark.parametrize("pool", [Product(), Average()], ids=lambda p: type(p).__name__)
 def test_pools_are_those_written_out(pool: Any) -> None:
     """A Gaussian times another is torch's: the precisions add. An average has a mean of variances, not of scales."""
-    q, found = single()(X), Grouped(single(), pool, 2).train()(X, GROUPS["y"])
+    with torch.no_grad():
+        q, found = single()(X), Grouped(single(), pool, 2).train()(X, GROUPS["y"])
     variance = q.scale.square()
     for rows in MEMBERS:
         for d in range(2):
@@ -41,8 +41,9 @@ def test_pools_are_those_written_out(pool: Any) -> None:
             if isinstance(pool, Product):
                 want = 1 / (1 / own).sum()
                 centre = want * (mean / own).sum()
-                density = sum(td.Normal(m, s.sqrt()).log_prob(numbers(2, 9)[:, None]) for m, s in zip(mean, own))  # type: ignore[misc]
-                gap = density - td.Normal(centre, want.sqrt()).log_prob(numbers(2, 9)[:, None])
+                line = numbers(2, 9)[:, None]
+                density = td.Normal(mean, own.sqrt()).log_prob(line).sum(1, keepdim=True)
+                gap = density - td.Normal(centre, want.sqrt()).log_prob(line)
                 assert float(gap.std()) < 1e-10, "the product of the densities, up to a constant"
             else:
                 want, centre = own.mean(), mean.mean()
@@ -106,14 +107,15 @@ def test_the_bound_of_a_group_is_its_log_p_where_q_is_exact(n: int) -> None:
     torch.manual_seed(0)
     x = exact.sample((3,)).view(3 * n, 4)
     y = {"y": torch.eye(3).double().repeat_interleave(n, 0)}
+    draws = 4000
     with torch.no_grad():
-        drawn = torch.stack([GroupELBO().bound(model.train(), model.trace(x, y)) for _ in range(3000)])
-        counted = ELBO(samples=500).bound(model, model.trace(x, y, samples=500))
-    found = drawn.view(3000, 3, n).sum(2)
+        trace = model.train().trace(x, y, samples=draws)
+        found, counted = (term.bound(model, trace).view(3, n).sum(1) for term in (GroupELBO(samples=draws), ELBO()))
+    error = trace.log_px.view(draws, 3, n).sum(2).std(0) / draws**0.5
     want = exact.log_prob(x.view(3, n * 4))
-    assert bool(((found.mean(0) - want).abs() < 4 * found.std(0) / 3000**0.5).all()), (found.mean(0), want)
+    assert bool(((found - want).abs() < 4 * error).all()), (found, want)
     if n > 1:
-        assert bool((counted.view(3, n).sum(1) < want - 0.1).all())
+        assert bool((counted < want - 0.1).all())
 
 
 def test_the_bound_of_a_group_is_below_where_q_is_not() -> None:
@@ -162,17 +164,6 @@ def test_extremes_are_finite_in_float32() -> None:
         loc, scale = pool(torch.tensor([[1e4], [-1e4], [0.0]]), log_scale, torch.ones(3, 3))
         (grad,) = torch.autograd.grad((loc + scale).sum(), log_scale)
         assert bool(loc.isfinite().all() & scale.isfinite().all() & grad.isfinite().all())
-
-
-def test_pairs_of_numbers_find_the_latent_that_changed() -> None:
-    """Latents whose posteriors agree are shared, the one that moved is not, whatever its place."""
-    base = DiagonalGaussian(numbers(3, 1, 4).expand(2, 4).clone(), torch.zeros(2, 4).double())
-    for moved in range(4):
-        base.loc[1] = base.loc[0]
-        base.loc[1, moved] += 3.0
-        apart = base.kl_each(DiagonalGaussian(base.loc.flip(0), base.log_scale))
-        middle = 0.5 * (apart.amin(1, keepdim=True) + apart.amax(1, keepdim=True))
-        assert (apart < middle).tolist() == [[d != moved for d in range(4)]] * 2
 
 
 def test_what_is_refused() -> None:
