@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from vaekit.distributions import DiagonalGaussian, GroupedGaussian
 from vaekit.messages import Mistake
@@ -61,7 +61,32 @@ class Average(Part):
         return weight @ loc, 0.5 * (weight @ (2 * log_scale).exp()).log()
 
 
-class Grouped(AnyPosterior):
+class OfGroups(AnyPosterior):
+    """The base: a posterior of one item by itself, and a way to pool those of a group.
+
+    Args:
+        posterior: of one item by itself.
+        pool: Product() or Average().
+        reads: the fields of the context that say which items belong together; without them each is alone.
+    """
+
+    def __init__(self, posterior: Gaussian, pool: Part, *, reads: Sequence[str] = ("y",)) -> None:
+        super().__init__()
+        self.posterior, self.pool = posterior, pool
+        self.reads, self.infers, self.latent_shape = tuple(reads), tuple(reads), posterior.latent_shape
+
+    @property
+    def net(self) -> nn.Module:
+        """The network of the posterior of one item."""
+        return self.posterior.net
+
+    @property
+    def head(self) -> nn.Module:
+        """The last layer of the posterior of one item."""
+        return self.posterior.head
+
+
+class Grouped(OfGroups):
     """q(z|x) whose first latents are inferred from a group as a whole, the others from each item.
 
     Args:
@@ -82,12 +107,11 @@ class Grouped(AnyPosterior):
     """
 
     def __init__(self, posterior: Gaussian, pool: Part, shared: int, *, reads: Sequence[str] = ("y",)) -> None:
-        super().__init__()
+        super().__init__(posterior, pool, reads=reads)
         latents = posterior.latent_shape[0]
         if not 1 <= shared <= latents:
             raise Mistake(f"got shared={shared!r} and wanted 1 to {latents}, the number of latents.")
-        self.posterior, self.pool, self.shared = posterior, pool, shared
-        self.reads, self.infers, self.latent_shape = tuple(reads), tuple(reads), posterior.latent_shape
+        self.shared = shared
 
     def forward(self, *given: Tensor | None) -> DiagonalGaussian:
         x, *fields = given
@@ -102,7 +126,7 @@ class Grouped(AnyPosterior):
         return GroupedGaussian(torch.cat([loc, own], 1), torch.cat([log_scale, own_scale], 1), share)
 
 
-class Adaptive(AnyPosterior):
+class Adaptive(OfGroups):
     """q(z|x) of which each item shares with another of its group what their posteriors agree on (Locatello et al. 2020,
     arXiv:2002.02886).
 
@@ -116,11 +140,6 @@ class Adaptive(AnyPosterior):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("locatello2020",)
-
-    def __init__(self, posterior: Gaussian, pool: Part, *, reads: Sequence[str] = ("y",)) -> None:
-        super().__init__()
-        self.posterior, self.pool = posterior, pool
-        self.reads, self.infers, self.latent_shape = tuple(reads), tuple(reads), posterior.latent_shape
 
     def forward(self, *given: Tensor | None) -> DiagonalGaussian:
         x, *fields = given
