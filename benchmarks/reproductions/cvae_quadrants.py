@@ -2,8 +2,8 @@
 
 The context is the pixels that are given, a vector; the items are the pixels that are not. Pyro's re-run of the paper's
 experiment (50 epochs, patience 3) has a conditional -log p of 71.8, 51.0 and 24.2 nats for 1, 2 and 3 quadrants given,
-and 100.4, 61.9 and 25.4 for a network without latents. Here pixels are cut at the middle of their range; the NLL is taken
-by importance sampling on 1,000 random test digits.
+and 100.4, 61.9 and 25.4 for a network without latents. Here pixels are cut at the middle of their range; the NLL is
+taken by importance sampling on 1,000 random test digits.
 
     VAEKIT_DATA=... python benchmarks/reproductions/cvae_quadrants.py --given 1
 """
