@@ -37,7 +37,7 @@ def main() -> None:
     for corner in CORNERS[: given.given]:
         seen[corner] = True
     digits = (data.x.numpy() > 127).astype(np.float32)
-    rows = {part: np.asarray(data.parts[part]) for part in ("train", "valid", "test")}
+    rows = {part: np.asarray(data.parts[part]) for part in ("train", "test")}
     rows["train"] = rows["train"][: given.items]
     x = {part: digits[found][:, ~seen] for part, found in rows.items()}
     y = {part: digits[found][:, seen] for part, found in rows.items()}

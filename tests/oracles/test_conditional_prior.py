@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,8 +16,10 @@ from torch import nn
 import vaekit as vk
 from vaekit import evaluation, likelihoods, priors, recipes
 from vaekit.data import Context
+from vaekit.likelihoods import FixedScale
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO
+from vaekit.storage import load_model, save_model
 
 LINE = torch.linspace(-15, 15, 3001, dtype=torch.float64)
 STEP = 0.01
@@ -88,7 +91,8 @@ def test_it_begins_near_the_standard_normal() -> None:
     torch.manual_seed(0)
     prior = priors.ConditionalGaussian(MLP(3, [256]), 8)
     prior.before_fit(torch.zeros(2, 4), {}, 2)
-    p = prior(torch.eye(3))
+    with torch.no_grad():
+        p = prior(torch.eye(3))
     assert float(p.loc.abs().max()) < 0.15 and float(p.log_scale.abs().max()) < 0.15
 
 
@@ -101,6 +105,19 @@ def test_extremes_are_finite_in_float32() -> None:
         score = p.log_prob(p.rsample()).sum()
         found = torch.autograd.grad(score, list(prior.parameters()), allow_unused=True)
         assert bool(score.isfinite()) and all(bool(g.isfinite().all()) for g in found if g is not None)
+
+
+def test_a_scale_outlives_building_and_files(tmp_path: Path) -> None:
+    """Elsewhere a conditional model takes the scale out of its own configuration, and is loaded with a scale of 1."""
+    template = likelihoods.Gaussian(scale=FixedScale(c=0.25))
+    for name in ("conditional_prior_vae", "ivae"):
+        torch.manual_seed(0)
+        model: Any = getattr(recipes, name)(shape=(4,), latent_dim=2, context=CONTEXT, likelihood=template).model
+        save_model(model, tmp_path / name, version="0")
+        z = numbers(4, 7, 2).float()
+        for each in (model, load_model(tmp_path / name)):
+            torch.testing.assert_close(each.decode(z, Y).variance, torch.full((7, 4), 0.25))
+    assert template.with_net(MLP(2, [3]), (4,))(z).variance[0, 0] == 0.25, "the template is as it was"
 
 
 def test_no_context_is_refused() -> None:
