@@ -172,3 +172,13 @@ def test_what_is_refused() -> None:
     for name in ("ml_vae", "group_vae", "ada_gvae", "ada_ml_vae"):
         with pytest.raises(vk.Mistake, match=f"{name} got no groups: give y="):
             getattr(recipes, name)(shape=(4,))
+
+
+def test_pools_keep_their_precision_under_autocast() -> None:
+    for q in (Grouped(single(), Product(), 2), Adaptive(single(), Average())):
+        q, x, y = q.float().train(), X.float(), GROUPS["y"].float()
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            inside, own = q(x, y), q.posterior(x)
+            assert inside.loc.dtype == torch.float32
+            member = torch.eye(6)
+            torch.testing.assert_close(q.pooled(own.loc, own.log_scale, member)[0], own.loc, rtol=1e-6, atol=1e-6)

@@ -85,6 +85,12 @@ class OfGroups(AnyPosterior):
         """The last layer of the posterior of one item."""
         return self.posterior.head
 
+    def pooled(self, loc: Tensor, log_scale: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:
+        """What the pool makes of a batch, in its own precision: precisions do not bear rounding to 1/256."""
+        with torch.autocast(loc.device.type, enabled=False):
+            found: tuple[Tensor, Tensor] = self.pool(loc, log_scale, member)
+        return found
+
 
 class Grouped(OfGroups):
     """q(z|x) whose first latents are inferred from a group as a whole, the others from each item.
@@ -120,7 +126,7 @@ class Grouped(OfGroups):
             return q
         member = same(fields, len(q.loc)).to(q.loc.dtype)
         (loc, own), (log_scale, own_scale) = (t.tensor_split([self.shared], 1) for t in (q.loc, q.log_scale))
-        loc, log_scale = self.pool(loc, log_scale, member)
+        loc, log_scale = self.pooled(loc, log_scale, member)
         share = torch.ones_like(q.loc)
         share[:, : self.shared] = 1 / member.sum(1, keepdim=True)
         return GroupedGaussian(torch.cat([loc, own], 1), torch.cat([log_scale, own_scale], 1), share)
@@ -152,7 +158,7 @@ class Adaptive(OfGroups):
         alone = other == torch.arange(len(other), device=other.device)
         member = torch.eye(len(other), dtype=q.loc.dtype, device=q.loc.device)
         member = (member + member[other]).clamp_max(1)
-        loc, log_scale = self.pool(q.loc, q.log_scale, member)
+        loc, log_scale = self.pooled(q.loc, q.log_scale, member)
         shared = (apart < middle) & ~alone.unsqueeze(1)
         return DiagonalGaussian(torch.where(shared, loc, q.loc), torch.where(shared, log_scale, q.log_scale))
 
