@@ -5,7 +5,7 @@ labels of MNIST. Ten labels a class are kept, all other training digits go witho
 that every batch holds some. A logistic regression on the labelled digits alone stands beside.
 
 Measured so far at a fifth of the data only (`--items 10000 --repeat 10 --hidden 128 --latent-dim 16 --epochs 12`, one
-thread, 322 s): 77.2 % of the test digits, and 77.3 % by the logistic regression. The default settings have not been run.
+thread, 322 s): 77.2 % of the test digits, and 77.3 % by the logistic regression. The defaults have not been run.
 
     VAEKIT_DATA=... python benchmarks/reproductions/m2_labels.py
 """
