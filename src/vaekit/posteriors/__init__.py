@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 __all__ = [
+    "Adaptive",
     "AnyPosterior",
+    "Average",
     "Bernoulli",
     "Categorical",
     "Classed",
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
-    "NormalisedGaussian",
-    "Adaptive",
-    "Average",
-    "Classed",
-    "FullGaussian",
-    "Gaussian",
     "Grouped",
-    "AnyPosterior",
+    "NormalisedGaussian",
     "Point",
     "Posterior",
     "Product",
@@ -32,12 +28,11 @@ __all__ = [
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
-from vaekit.posteriors.bernoulli import RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.classed import Classed
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.grouped import Adaptive, Average, Grouped, Product
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian
-from vaekit.posteriors.grouped import Adaptive, Average, Grouped, Product
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
 from vaekit.posteriors.refined import Refined
