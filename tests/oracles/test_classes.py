@@ -73,9 +73,9 @@ def enumerated(model: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     for y in range(CLASSES):
         z = latents(y)
         log_px = model.likelihood(z.unsqueeze(1).expand(-1, len(x), -1)).log_prob(x)  # (G, B)
-        prior = td.Normal(p.parts.loc[..., y, 0], p.parts.scale.expand_as(p.parts.loc)[..., y, 0])
+        prior = td.Normal(p.each.loc[..., y, 0], p.each.scale.expand_as(p.each.loc)[..., y, 0])
         joint.append(torch.logsumexp(log_px + prior.log_prob(LINE.unsqueeze(1)) + math.log(STEP), 0))
-        own = td.Normal(q.parts.loc[:, y, 0], q.parts.scale[:, y, 0])
+        own = td.Normal(q.each.loc[:, y, 0], q.each.scale[:, y, 0])
         density = own.log_prob(LINE.unsqueeze(1))
         inside = log_px + prior.log_prob(LINE.unsqueeze(1)) - density
         bounds.append((STEP * density.exp() * inside).sum(0))
@@ -100,7 +100,7 @@ def test_it_integrates_to_one_and_is_a_mixture() -> None:
     q = classed()
     mass = torch.stack([q.log_prob(latents(y).unsqueeze(1)).exp() for y in range(3)])  # (C, G, B)
     torch.testing.assert_close(STEP * mass.sum((0, 1)), torch.ones(4).double(), rtol=0, atol=1e-9)
-    parts = td.Independent(td.Normal(q.parts.loc, q.parts.scale), 1)
+    parts = td.Independent(td.Normal(q.each.loc, q.each.scale), 1)
     mixture = td.MixtureSameFamily(td.Categorical(logits=q.log_share), parts)
     torch.testing.assert_close(mass.sum(0).log(), mixture.log_prob(LINE[:, None, None].expand(-1, 4, 1)))
     torch.testing.assert_close(q.mean[:, 3:], mixture.mean, rtol=1e-12, atol=1e-12)
@@ -118,12 +118,12 @@ def test_samples_follow_the_density() -> None:
             assert chisquare(np.bincount(y, minlength=3), n * q.probs[row].numpy()).pvalue > 1e-3
             for c in range(3):
                 z = drawn[y == c, row, 3].numpy()
-                own = norm(float(q.parts.loc[row, c, 0]), float(q.parts.scale[row, c, 0]))
+                own = norm(float(q.each.loc[row, c, 0]), float(q.each.scale[row, c, 0]))
                 assert kstest(z, own.cdf).pvalue > 1e-3
     every_class = q.every(2000)  # (3 * 2000, 4, 4), class after class
     assert torch.equal(every_class[..., :3].argmax(-1)[:, 0], torch.arange(3).repeat_interleave(2000))
     assert (
-        kstest(every_class[2000:4000, 0, 3].numpy(), norm(*map(float, (q.parts.loc[0, 1], q.parts.scale[0, 1]))).cdf)[1]
+        kstest(every_class[2000:4000, 0, 3].numpy(), norm(*map(float, (q.each.loc[0, 1], q.each.scale[0, 1]))).cdf)[1]
         > 1e-3
     )
 

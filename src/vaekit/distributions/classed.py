@@ -38,7 +38,7 @@ class ClassedGaussian(Distribution):
 
     def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor) -> None:
         self.log_share = logits.log_softmax(-1)
-        self.parts = DiagonalGaussian(loc, log_scale)
+        self.each = DiagonalGaussian(loc, log_scale)
         self.classes, self.width = loc.shape[-2:]
         super().__init__(loc.shape[:-2], torch.Size((self.classes + self.width,)), validate_args=False)
 
@@ -56,17 +56,17 @@ class ClassedGaussian(Distribution):
     def mean(self) -> Tensor:
         """The probabilities of the classes and the mean of z, (*batch, C + D)."""
         share = self.probs.expand(*self.batch_shape, -1)
-        return torch.cat([share, (share.unsqueeze(-1) * self.parts.loc).sum(-2)], -1)
+        return torch.cat([share, (share.unsqueeze(-1) * self.each.loc).sum(-2)], -1)
 
     @property
     def mode(self) -> Tensor:
         """The most probable class and its mean of z."""
-        return self._with(self.log_share.expand(*self.batch_shape, -1).argmax(-1), self.parts.loc)
+        return self._with(self.log_share.expand(*self.batch_shape, -1).argmax(-1), self.each.loc)
 
     @property
     def variance(self) -> Tensor:
         share = self.probs.expand(*self.batch_shape, -1)
-        spread = self.parts.variance + (self.parts.loc - self.mean[..., None, self.classes :]).square()
+        spread = self.each.variance + (self.each.loc - self.mean[..., None, self.classes :]).square()
         return torch.cat([share * (1 - share), (share.unsqueeze(-1) * spread).sum(-2)], -1)
 
     def _with(self, chosen: Tensor, z: Tensor) -> Tensor:
@@ -80,32 +80,32 @@ class ClassedGaussian(Distribution):
         luck, noise = noise.split([self.classes, self.width], -1)
         gumbel = -(-torch.special.log_ndtr(luck)).log()
         chosen = (self.log_share.detach() + gumbel).argmax(-1)  # (*shape, *batch)
-        return self._with(chosen, self.parts.from_noise(noise.unsqueeze(-2)))
+        return self._with(chosen, self.each.from_noise(noise.unsqueeze(-2)))
 
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
-        loc = self.parts.loc
+        loc = self.each.loc
         shape = (*sample_shape, *self.batch_shape, *self.event_shape)
         return self.from_noise(torch.randn(shape, dtype=loc.dtype, device=loc.device))
 
     def every(self, samples: int = 1) -> Tensor:
         """Draws under every class in turn, (C * samples, *batch, C + D), class after class."""
-        loc = self.parts.loc
+        loc = self.each.loc
         chosen = torch.arange(self.classes, device=loc.device).repeat_interleave(samples)
         chosen = chosen.view(-1, *[1] * len(self.batch_shape)).expand(-1, *self.batch_shape)
         noise = torch.randn((*chosen.shape, 1, self.width), dtype=loc.dtype, device=loc.device)
-        return self._with(chosen, self.parts.from_noise(noise))
+        return self._with(chosen, self.each.from_noise(noise))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """-inf where the first numbers are not one-hot."""
         which, z = value.split([self.classes, self.width], -1)
         chosen = which.argmax(-1, keepdim=True)
-        each = self.log_share + self.parts.log_prob(z.unsqueeze(-2))  # (*batch, C)
+        scores = self.log_share + self.each.log_prob(z.unsqueeze(-2))  # (*batch, C)
         other = (which != torch.zeros_like(which).scatter(-1, chosen, 1.0)).any(-1)
-        return each.gather(-1, chosen.expand(*each.shape[:-1], 1)).squeeze(-1).masked_fill(other, -torch.inf)
+        return scores.gather(-1, chosen.expand(*scores.shape[:-1], 1)).squeeze(-1).masked_fill(other, -torch.inf)
 
     def tempered(self, temperature: float) -> ClassedGaussian:
         """The same with each Gaussian's scale multiplied by the temperature; the classes stay as they are."""
-        parts = self.parts.tempered(temperature)
+        parts = self.each.tempered(temperature)
         return ClassedGaussian(self.log_share, parts.loc, parts.log_scale)
 
 
@@ -129,4 +129,4 @@ def known_class(logits: Tensor, given: Tensor | None) -> Tensor:
 @register_kl(ClassedGaussian, ClassedGaussian)
 def _kl_classed(q: ClassedGaussian, p: ClassedGaussian) -> Tensor:
     ratio = q.log_share.clamp_min(IMPOSSIBLE) - p.log_share.clamp_min(IMPOSSIBLE)
-    return (q.probs * (ratio + q.parts.kl_each(p.parts).sum(-1))).sum(-1)
+    return (q.probs * (ratio + q.each.kl_each(p.each).sum(-1))).sum(-1)
