@@ -106,6 +106,9 @@ KL_PAIRS: dict[str, tuple[Callable[[], Any], Callable[[], Any]]] = {
     "diagonal-full": (
         lambda: d.DiagonalGaussian(numbers(1, 4, 3), 0.3 * numbers(2, 4, 3)), lambda: _full(numbers(5, 2, 3))),
     "full-full": (lambda: _full(numbers(5, 2, 4, 3)), lambda: _full(numbers(6, 2, 3))),
+    "classed-classed": (
+        lambda: d.ClassedGaussian(numbers(5, 4, 3), numbers(1, 4, 3, 2), 0.3 * numbers(2, 4, 3, 2)),
+        lambda: d.ClassedGaussian(numbers(6, 3), numbers(3, 3, 2), 0.3 * numbers(4, 3, 2))),
     "bernoulli-bernoulli": (lambda: d.Bernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
     "straight-through-bernoulli": (
         lambda: d.StraightThroughBernoulli(numbers(6, 4, 3)), lambda: d.Bernoulli(numbers(7, 3))),
@@ -219,6 +222,8 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
     "SpectralNorm-conv": (
         lambda: networks.SpectralNorm(networks.ConvDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT)),
         (5,), (4, 9, 7), True),
+    "ClassAside": (lambda: networks.ClassAside(networks.MLP(3, [6], context=2 + CONTEXT), 2), (5,), (6,), True),
+    "WithoutClass": (lambda: networks.WithoutClass(networks.MLP(3, [6], context=CONTEXT), 2), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -296,6 +301,9 @@ RECIPES = [
     RecipeRow("vae_conv", (2, 5, 7), {"latent_dim": 2, "channels": [4], "width": 8}, fall=0.2),
     RecipeRow("beta_vae", arguments=_SMALL),
     RecipeRow("conditional_vae", arguments={**_SMALL, "context": _CONTEXT}),
+    RecipeRow("conditional_prior_vae", arguments={**_SMALL, "prior_hidden": [4], "context": _CONTEXT}),
+    RecipeRow("ivae", arguments={**_SMALL, "prior_hidden": [4], "context": _CONTEXT}),
+    RecipeRow("m2", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("iwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
     RecipeRow(
@@ -357,6 +365,12 @@ RECIPES = [
     RecipeRow("spline_prior_vae", arguments={**_SMALL, "flows": 2, "flow_width": 8, "bins": 4}),
     RecipeRow("logistic_normal_vae", arguments={**_SMALL, "latent_dim": 3, "concentration": 0.5}),
     RecipeRow("lars_vae", arguments={**_SMALL, "tries": 5}),
+    RecipeRow("gmvae", arguments={**_SMALL, "components": 3}),
+    RecipeRow("vade", arguments={**_SMALL, "components": 3}),
+    RecipeRow("ml_vae", arguments={**_SMALL, "context": _CONTEXT}),
+    RecipeRow("group_vae", arguments={**_SMALL, "context": _CONTEXT}),
+    RecipeRow("ada_gvae", arguments={**_SMALL, "context": _CONTEXT}),
+    RecipeRow("ada_ml_vae", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("factor_vae", arguments=_SMALL),
     RecipeRow("vamp_hvae", arguments={"latent_dims": [2, 3], "hidden": [8, 9], "pseudo": 5}),
     RecipeRow("vdvae", (2, 6, 7), {"channels": [4, 6], "groups": 2, "latents": 1}),

@@ -55,7 +55,7 @@ def test_sums_over_latents(pair: str) -> None:
             q.kl_each(p)
 
 
-@pytest.mark.parametrize("pair", [name for name in KL_PAIRS if "bernoulli" not in name])
+@pytest.mark.parametrize("pair", [name for name in KL_PAIRS if "bernoulli" not in name and "classed" not in name])
 def test_agrees_with_torch(pair: str) -> None:
     def twin(g: object) -> MultivariateNormal:
         tril = g.scale_tril if isinstance(g, d.FullGaussian) else torch.diag_embed(g.scale)  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ __all__ = [
     "BinaryConcrete",
     "Blocks",
     "Categorical",
+    "ClassedGaussian",
     "Codes",
     "ContinuousBernoulli",
     "DiagonalGaussian",
@@ -21,6 +22,7 @@ __all__ = [
     "FullGaussianMixture",
     "GaussianChain",
     "GaussianMixture",
+    "GroupedGaussian",
     "Implicit",
     "Laplace",
     "LogCosh",
@@ -42,6 +44,7 @@ from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
+from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.estimated import Marginal
@@ -49,6 +52,7 @@ from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.flow import Flow
 from vaekit.distributions.flow_in_time import FlowInTime
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.grouped import GroupedGaussian
 from vaekit.distributions.implicit import Implicit
 from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.logcosh import LogCosh

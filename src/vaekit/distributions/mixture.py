@@ -42,6 +42,10 @@ class Mixture(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         return torch.logsumexp(self.log_share + self.parts.log_prob(value.unsqueeze(-2)), -1)
 
+    def log_responsibilities(self, value: Tensor) -> Tensor:
+        """The log-probability of each part, given the value, (*leading, K)."""
+        return (self.log_share + self.parts.log_prob(value.unsqueeze(-2))).log_softmax(-1)
+
     def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         with torch.no_grad():
             shape = torch.Size(sample_shape)

@@ -75,6 +75,7 @@ class Model(Part):
     shape: tuple[int, ...]
     takes_missing: bool = False
     has_density: bool = True
+    infers: tuple[str, ...] = ()  # the fields of the context that it can do without
 
     # -- what a model defines ------------------------------------------------------------------------------
 
@@ -133,6 +134,9 @@ class Model(Part):
             if not any(getattr(part, "reads", ()) for part in self.modules()):
                 raise Mistake("this model is conditioned on nothing and got a context: leave y= (given=) out.")
             return {"y": torch.as_tensor(y)} if not isinstance(y, Mapping) else dict(y)
+        if y is None and not set(self.context.widths) - set(self.infers):
+            like = next(iter(self.parameters()))
+            return {name: like.new_zeros(n, width) for name, width in self.context.widths.items()}
         if y is None:
             raise Mistake(
                 f"this model is conditional on {', '.join(self.context.widths)} and got nothing: "

@@ -62,6 +62,7 @@ class VAE(Model):
         self.posterior: Any = posterior
         self.shape = likelihood.shape
         self.has_density = posterior.has_density
+        self.infers = posterior.infers
         self.takes_missing = posterior.takes_missing or any(isinstance(m, ZeroFill) for m in posterior.modules())
 
     def traces(self, x: Tensor, y: Mapping[str, Tensor] | None, samples: int, chunk: int) -> Iterator[Trace]:

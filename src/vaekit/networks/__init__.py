@@ -7,6 +7,7 @@ __all__ = [
     "MLP",
     "CausalTransformer",
     "Cell",
+    "ClassAside",
     "Codebook",
     "Columns",
     "ConvDecoder",
@@ -23,6 +24,7 @@ __all__ = [
     "ResidualEncoder",
     "Shares",
     "SpectralNorm",
+    "WithoutClass",
     "ZeroFill",
     "as_map",
     "as_vector",
@@ -34,6 +36,7 @@ __all__ = [
 
 from vaekit.networks import flows
 from vaekit.networks.causal import CausalTransformer
+from vaekit.networks.classed import ClassAside, WithoutClass
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.columns import Columns
 from vaekit.networks.conv import ConvDecoder, ConvEncoder, as_map, as_vector, picture_shape

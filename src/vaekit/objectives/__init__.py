@@ -20,6 +20,8 @@ __all__ = [
     "BlockCapacity",
     "Bound",
     "Capacity",
+    "Classification",
+    "ClusterELBO",
     "Commitment",
     "Contraction",
     "Control",
@@ -37,6 +39,7 @@ __all__ = [
     "DiscriminateItems",
     "Dissimilarity",
     "Distortion",
+    "EnumeratedELBO",
     "ExpertKL",
     "FeatureDistance",
     "FocalFrequency",
@@ -45,6 +48,7 @@ __all__ = [
     "FreeBits",
     "Game",
     "GradientNoise",
+    "GroupELBO",
     "InverseMultiquadric",
     "LatentNorm",
     "MutualInformation",
@@ -88,9 +92,11 @@ from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits
 from vaekit.objectives.check import check
+from vaekit.objectives.classes import Classification, ClusterELBO, EnumeratedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game
+from vaekit.objectives.groups import GroupELBO
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, Sinkhorn, SlicedWasserstein
 from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 __all__ = [
+    "Adaptive",
     "AnyPosterior",
+    "Average",
     "Bernoulli",
     "Categorical",
+    "Classed",
     "EachThenAll",
     "Experts",
     "Flow",
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
+    "Grouped",
     "Implicit",
     "JointOrExperts",
     "Laplace",
@@ -20,6 +24,7 @@ __all__ = [
     "NormalisedGaussian",
     "Point",
     "Posterior",
+    "Product",
     "ProductOfExperts",
     "Quantized",
     "Refined",
@@ -33,9 +38,11 @@ __all__ = [
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
+from vaekit.posteriors.classed import Classed
 from vaekit.posteriors.experts import Experts, MixtureOfExperts, ProductOfExperts
 from vaekit.posteriors.flow import Flow
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
+from vaekit.posteriors.grouped import Adaptive, Average, Grouped, Product
 from vaekit.posteriors.implicit import Implicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts

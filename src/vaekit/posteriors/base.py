@@ -19,6 +19,7 @@ class AnyPosterior(Conditional):
     latent_shape: tuple[int, ...]
     has_density: bool = True
     takes_missing: bool = False  # whether x may hold NaN
+    infers: tuple[str, ...] = ()  # the fields of the context that it can do without
 
 
 class Posterior(AnyPosterior):

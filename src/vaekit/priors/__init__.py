@@ -6,6 +6,9 @@ __all__ = [
     "Autoregressive",
     "AutoregressiveCodes",
     "Blocks",
+    "Classed",
+    "ClassedMixture",
+    "ConditionalGaussian",
     "DirichletLogits",
     "FairBernoulli",
     "FlowMatching",
@@ -28,7 +31,9 @@ from vaekit.priors.bernoulli import FairBernoulli
 from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
+from vaekit.priors.classed import Classed, ClassedMixture
 from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
+from vaekit.priors.conditional import ConditionalGaussian
 from vaekit.priors.dirichlet import DirichletLogits
 from vaekit.priors.flow import FlowPrior
 from vaekit.priors.flow_matching import FlowMatching

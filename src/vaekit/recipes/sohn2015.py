@@ -1,15 +1,21 @@
 r"""Conditional VAE: Sohn, Lee and Yan 2015 (NeurIPS), p(x|y) = E p(x|z,y) with the context given to both networks.
 
-The prior stays N(0, I), independent of y, as in Kingma et al. 2014 (arXiv:1406.5298).
+`conditional_vae` keeps the prior N(0, I), independent of y, as Kingma et al. 2014 (arXiv:1406.5298) do;
+`conditional_prior_vae` is the paper's model, with prior network, recognition network and generation network.
 """
 
 from __future__ import annotations
 
-__all__ = ["conditional_vae"]
+__all__ = ["conditional_prior_vae", "conditional_vae"]
+
+from collections.abc import Sequence
+from typing import Any
 
 from vaekit.data import Context
 from vaekit.messages import Mistake
+from vaekit.models import VAE
 from vaekit.objectives import Recipe
+from vaekit.recipes.classed import conditional_prior
 from vaekit.recipes.declare import extends
 from vaekit.recipes.kingma2014 import vae
 
@@ -31,3 +37,22 @@ def conditional_vae(*, context: Context | None = None, **vae_arguments: object) 
     if context is None:
         raise Mistake("conditional_vae got no context: give y= (or --condition COLUMN), or use the recipe 'vae'.")
     return vae(context=context, **vae_arguments)
+
+
+@extends(conditional_vae, without=("posterior",))
+def conditional_prior_vae(*, prior_hidden: Sequence[int] = (256,), **vae_arguments: Any) -> Recipe:
+    """The conditional VAE with a learned prior p(z|y): what y leaves open, such as the rest of a picture, is drawn.
+
+    Args:
+        prior_hidden: widths of the layers of the prior network.
+        vae_arguments: as for `conditional_vae`; the context may be a vector, such as the pixels that are given.
+
+    Example:
+        >>> halves = Context({"left": {"mean": [0.0] * 32, "scale": [1.0] * 32}})
+        >>> model, objective = conditional_prior_vae(shape=(32,), latent_dim=2, context=halves)
+        >>> model.prior.reads
+        ('left',)
+    """
+    m, objective = conditional_vae(**vae_arguments)
+    prior = conditional_prior(m.context, m.posterior.latent_shape[0], prior_hidden)
+    return Recipe(VAE(prior, m.posterior, m.likelihood, transform=m.transform, context=m.context), objective)

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from vaekit.models import Model
-from vaekit.networks import ZeroFill
+from vaekit.networks import ClassAside, ZeroFill
 from vaekit.report.html import escape
 
 WIDTH, MAIN, SIDE = 460, 268, 142  # of the drawing, of the boxes in the middle, and of those at the side
@@ -119,7 +119,7 @@ def _count(module: nn.Module, without: nn.Module | None = None) -> str:
 
 def _kind(net: nn.Module, what: str) -> str:
     """The kind of a network in words, without what is said already."""
-    net = net.net if isinstance(net, ZeroFill) else net
+    net = net.net if isinstance(net, (ZeroFill, ClassAside)) else net
     if isinstance(net, nn.ModuleList):
         return f"{len(net)} networks"
     if not any(True for _ in net.parameters()):
