@@ -18,10 +18,14 @@ __all__ = [
     "OneHot",
     "PointMass",
     "RelaxedOneHot",
+    "HypersphericalUniform",
+    "PointMass",
+    "PowerSpherical",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
     "UniformCodes",
+    "VonMisesFisher",
     "frozen",
 ]
 
@@ -35,3 +39,4 @@ from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, Standa
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass
+from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher
