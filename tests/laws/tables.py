@@ -126,6 +126,8 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "RelaxedCategorical": lambda: posteriors.RelaxedCategorical(_net(4), 3, levels=3, temperature=TEMPERATURE),
     "GaussianCategorical": lambda: posteriors.GaussianCategorical(_net(4), 3, levels=2, temperature=TEMPERATURE),
     "StraightThroughCategorical": lambda: posteriors.StraightThroughCategorical(_net(4), 3, levels=3),
+    "VonMisesFisher": lambda: posteriors.VonMisesFisher(_net(4), 3),
+    "PowerSpherical": lambda: posteriors.PowerSpherical(_net(4), 3),
 }
 
 
@@ -300,6 +302,8 @@ RECIPES = [
     RecipeRow("chi_vae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("lagging_vae", arguments=_SMALL),
     RecipeRow("sa_vae", arguments=_SMALL),
+    RecipeRow("svae", arguments={**_SMALL, "latent_dim": 3}),
+    RecipeRow("power_spherical_vae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
 ]
 

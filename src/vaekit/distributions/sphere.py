@@ -15,9 +15,21 @@ import math
 
 import torch
 from torch import Tensor
-from torch.distributions import Distribution, register_kl
+from torch.distributions import Distribution, constraints, register_kl
 
 from vaekit.maths import log_bessel, vmf_gap
+
+
+class _Sphere(constraints.Constraint):
+    """Vectors of length 1, to what float32 can tell."""
+
+    event_dim = 1
+
+    def check(self, value: Tensor) -> Tensor:
+        return (value.norm(dim=-1) - 1).abs() < 1e-5
+
+
+SPHERE = _Sphere()
 
 
 def log_area(dim: int) -> float:
@@ -43,7 +55,7 @@ class HypersphericalUniform(Distribution):
     """
 
     arg_constraints = {}
-    support = torch.distributions.constraints.Constraint()
+    support = SPHERE
 
     def __init__(self, zeros: Tensor) -> None:
         self.zeros = zeros
@@ -70,7 +82,7 @@ class _AroundDirection(Distribution):
 
     arg_constraints = {}
     has_rsample = True
-    support = torch.distributions.constraints.Constraint()
+    support = SPHERE
 
     def __init__(self, loc: Tensor, concentration: Tensor) -> None:
         self.loc, self.concentration = loc, concentration

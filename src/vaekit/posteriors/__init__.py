@@ -12,12 +12,14 @@ __all__ = [
     "NormalisedGaussian",
     "Point",
     "Posterior",
+    "PowerSpherical",
     "Quantized",
     "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
     "StraightThroughBernoulli",
     "StraightThroughCategorical",
+    "VonMisesFisher",
 ]
 
 from vaekit.posteriors.base import AnyPosterior, Posterior
@@ -29,3 +31,4 @@ from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
 from vaekit.posteriors.refined import Refined
+from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher

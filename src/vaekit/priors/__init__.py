@@ -7,6 +7,7 @@ __all__ = [
     "Blocks",
     "FairBernoulli",
     "GaussianMixture",
+    "HypersphericalUniform",
     "Prior",
     "StandardNormal",
     "UniformCategorical",
@@ -22,3 +23,4 @@ from vaekit.priors.chain import Autoregressive
 from vaekit.priors.codes import UniformCodes
 from vaekit.priors.mixture import GaussianMixture, VampPrior
 from vaekit.priors.normal import StandardNormal
+from vaekit.priors.sphere import HypersphericalUniform

@@ -62,6 +62,8 @@ RECIPES: dict[str, tuple[str, str]] = {
     "chi_vae": ("dieng2017", "a posterior that minimises an upper bound on log p(x)"),
     "lagging_vae": ("he2019", "an encoder that moves several times for each move of the decoder"),
     "sa_vae": ("kim2018sa", "posteriors improved by some steps of inference an item"),
+    "svae": ("davidson2018", "latents on a sphere, where no place is the centre"),
+    "power_spherical_vae": ("decao2020", "latents on a sphere, drawn without rejection"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),
 }
 

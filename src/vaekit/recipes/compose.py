@@ -20,9 +20,9 @@ from vaekit.messages import Mistake
 from vaekit.models import VAE
 from vaekit.networks import Dense, Pair
 from vaekit.posteriors import Bernoulli as BernoulliPosterior
-from vaekit.posteriors import Categorical, Posterior, RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors import Categorical, Posterior, RelaxedBernoulli, StraightThroughBernoulli, VonMisesFisher
 from vaekit.posteriors import Gaussian as GaussianPosterior
-from vaekit.priors import FairBernoulli, Prior, StandardNormal, UniformCategorical
+from vaekit.priors import FairBernoulli, HypersphericalUniform, Prior, StandardNormal, UniformCategorical
 
 
 def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
@@ -83,10 +83,12 @@ def wired(net: nn.Module, shape: Sequence[int], context: Context | None) -> dict
 
 
 def prior_for(posterior: Posterior) -> Prior:
-    """Fair coins for binary latents, fair dice for categorical ones, the standard normal else."""
+    """Fair coins for binary latents, fair dice for categorical ones, the uniform density on a sphere, else a normal."""
     (latent_dim,) = posterior.latent_shape
     if isinstance(posterior, Categorical):
         return UniformCategorical(latent_dim // posterior.levels, posterior.levels)
+    if isinstance(posterior, VonMisesFisher):
+        return HypersphericalUniform(latent_dim)
     binary = isinstance(posterior, (BernoulliPosterior, RelaxedBernoulli, StraightThroughBernoulli))
     return FairBernoulli(latent_dim) if binary else StandardNormal(latent_dim)
 
