@@ -127,6 +127,7 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "GaussianCategorical": lambda: posteriors.GaussianCategorical(_net(4), 3, levels=2, temperature=TEMPERATURE),
     "StraightThroughCategorical": lambda: posteriors.StraightThroughCategorical(_net(4), 3, levels=3),
     "VonMisesFisher": lambda: posteriors.VonMisesFisher(_net(4), 3),
+    "WrappedNormal": lambda: posteriors.WrappedNormal(_net(4), 3, curvature=0.7),
     "PowerSpherical": lambda: posteriors.PowerSpherical(_net(4), 3),
 }
 
@@ -180,6 +181,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         lambda: networks.ResidualEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), False),
     "ResidualDecoder-odd": (
         lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
+    "Gyroplanes": (lambda: networks.Gyroplanes(5, [8, 6], context=CONTEXT), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -304,6 +306,7 @@ RECIPES = [
     RecipeRow("sa_vae", arguments=_SMALL),
     RecipeRow("svae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("power_spherical_vae", arguments={**_SMALL, "latent_dim": 3}),
+    RecipeRow("poincare_vae", arguments={**_SMALL, "curvature": 0.7}),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
 ]
 

@@ -26,6 +26,7 @@ __all__ = [
     "StraightThroughOneHot",
     "UniformCodes",
     "VonMisesFisher",
+    "WrappedNormal",
     "frozen",
 ]
 
@@ -36,6 +37,7 @@ from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.hyperbolic import WrappedNormal
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 __all__ = [
+    "ball_exp",
+    "ball_log",
+    "inside",
     "log_bessel",
+    "log_conformal",
     "log_mean_exp",
     "log_mean_exp_error",
+    "log_spread",
     "mean_over_items",
+    "mobius_add",
     "straight_through",
     "sum_event",
     "vmf_gap",
@@ -15,4 +21,5 @@ __all__ = [
 from vaekit.maths.bessel import log_bessel
 from vaekit.maths.directions import vmf_gap
 from vaekit.maths.logs import log_mean_exp, log_mean_exp_error
+from vaekit.maths.poincare import ball_exp, ball_log, inside, log_conformal, log_spread, mobius_add
 from vaekit.maths.tensors import mean_over_items, straight_through, sum_event

@@ -9,6 +9,8 @@ __all__ = [
     "ConvEncoder",
     "Convolutional",
     "Dense",
+    "Gyroplanar",
+    "Gyroplanes",
     "Head",
     "Pair",
     "Residual",
@@ -21,6 +23,7 @@ __all__ = [
 
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
+from vaekit.networks.gyroplanes import Gyroplanar, Gyroplanes
 from vaekit.networks.head import Head, features_of
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype

@@ -20,6 +20,7 @@ __all__ = [
     "StraightThroughBernoulli",
     "StraightThroughCategorical",
     "VonMisesFisher",
+    "WrappedNormal",
 ]
 
 from vaekit.posteriors.base import AnyPosterior, Posterior
@@ -28,6 +29,7 @@ from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, Strai
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian
+from vaekit.posteriors.hyperbolic import WrappedNormal
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
 from vaekit.posteriors.refined import Refined

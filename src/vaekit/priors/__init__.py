@@ -13,6 +13,7 @@ __all__ = [
     "UniformCategorical",
     "UniformCodes",
     "VampPrior",
+    "WrappedNormal",
 ]
 
 from vaekit.priors.base import Prior
@@ -21,6 +22,7 @@ from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
 from vaekit.priors.codes import UniformCodes
+from vaekit.priors.hyperbolic import WrappedNormal
 from vaekit.priors.mixture import GaussianMixture, VampPrior
 from vaekit.priors.normal import StandardNormal
 from vaekit.priors.sphere import HypersphericalUniform

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vaekit import priors
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Bernoulli, Gaussian, Likelihood
@@ -20,7 +21,14 @@ from vaekit.messages import Mistake
 from vaekit.models import VAE
 from vaekit.networks import Dense, Pair
 from vaekit.posteriors import Bernoulli as BernoulliPosterior
-from vaekit.posteriors import Categorical, Posterior, RelaxedBernoulli, StraightThroughBernoulli, VonMisesFisher
+from vaekit.posteriors import (
+    Categorical,
+    Posterior,
+    RelaxedBernoulli,
+    StraightThroughBernoulli,
+    VonMisesFisher,
+    WrappedNormal,
+)
 from vaekit.posteriors import Gaussian as GaussianPosterior
 from vaekit.priors import FairBernoulli, HypersphericalUniform, Prior, StandardNormal, UniformCategorical
 
@@ -89,6 +97,8 @@ def prior_for(posterior: Posterior) -> Prior:
         return UniformCategorical(latent_dim // posterior.levels, posterior.levels)
     if isinstance(posterior, VonMisesFisher):
         return HypersphericalUniform(latent_dim)
+    if isinstance(posterior, WrappedNormal):
+        return priors.WrappedNormal(latent_dim, curvature=posterior.curvature)
     binary = isinstance(posterior, (BernoulliPosterior, RelaxedBernoulli, StraightThroughBernoulli))
     return FairBernoulli(latent_dim) if binary else StandardNormal(latent_dim)
 
