@@ -178,6 +178,15 @@ def test_gradients_are_the_finite_differences() -> None:
     assert torch.equal(grad, torch.zeros_like(grad))
 
 
+@curvatures
+def test_small_scales_have_the_variance_of_the_tangent(c: float) -> None:
+    q = WrappedNormal(points(c, 1.0, 3), torch.tensor([-6.0, -5.0, -5.5]).double(), c)
+    torch.manual_seed(0)
+    z = q.sample((20_000,))
+    error = (z - q.mean).square().std(0) / 20_000**0.5
+    assert bool(((z.var(0) - q.variance).abs() < 4 * error).all())
+
+
 def test_a_flat_ball_is_the_plane() -> None:
     """c to 0: coordinates are half of the lengths."""
     loc, log_scale = 0.3 * numbers(0, 5, 3), 0.4 * numbers(1, 5, 3)
@@ -268,7 +277,7 @@ def test_gyroplanes_are_the_nearest_points(c: float) -> None:
     assert torch.equal(found.sign(), side.sign())
 
 
-def test_codes_begin_as_the_prior_and_centres_are_decoded() -> None:
+def test_codes_begin_as_the_prior_and_their_means_are_decoded() -> None:
     torch.manual_seed(0)
     q = posteriors.WrappedNormal(nn.Identity(), 3, features=8).double()
     x = numbers(1, 600, 8) + 5.0
@@ -282,7 +291,7 @@ def test_codes_begin_as_the_prior_and_centres_are_decoded() -> None:
     with torch.no_grad():
         torch.testing.assert_close(model.reconstruct(x, mean=True), model.decode(model.encode(x).loc).mean)
         cold = model.prior_sample(5, None, 0.0)
-    assert float(cold.abs().max()) < 1e-12  # temperature 0 is the centre
+    assert float(cold.abs().max()) < 1e-12  # temperature 0 is the mean
 
 
 @pytest.mark.parametrize("curvature", [0.0, -1.0, math.nan, math.inf, "1"])

@@ -1,4 +1,4 @@
-"""Latents on a sphere against scipy, quadrature over the angle, exact expectations and the exact log p(x) of a circle."""
+"""Latents on a sphere against scipy, quadrature over the angle, exact expectations and exact likelihoods."""
 
 from __future__ import annotations
 
@@ -119,11 +119,12 @@ def test_float32_is_finite_and_near_float64(family: Any, dim: int, k: float) -> 
     z = q.rsample((50,))
     assert z.dtype == torch.float32
     kl = kl_divergence(q, HypersphericalUniform(mu))
-    torch.testing.assert_close(kl.double(), kl_divergence(wide, HypersphericalUniform(mu.double())), rtol=1e-5, atol=1e-6)
+    exact = kl_divergence(wide, HypersphericalUniform(mu.double()))
+    torch.testing.assert_close(kl.double(), exact, rtol=1e-5, atol=1e-6)
     far = torch.stack([-mu, mu, torch.eye(dim)[0]])
     score = q.log_prob(torch.cat([z.detach(), far]))
     assert float((z.detach().norm(dim=-1) - 1).abs().max()) < 1e-6
-    for value in (kl, score.sum(), z.sum(), q.mean.sum(), q.variance.sum()):
+    for value in (kl, score.sum(), z.sum(), q.average.sum(), q.variance.sum()):
         (grad,) = torch.autograd.grad(value, single, retain_graph=True)
         assert bool(value.isfinite()) and bool(grad.isfinite())
     assert bool(q.log_prob(-z.detach()).isfinite().all())
@@ -147,8 +148,8 @@ def test_samples_match_the_density(family: Any, dim: int, k: float) -> None:
     test = scipy.stats.kstest(gap, lambda g: np.interp(g, (1 - cosine).numpy(), cdf))
     assert test.pvalue > 1e-3  # fixed seed: 1e-3 is met once and for all
     for found, want, error in (
-        (z.mean(0), q.mean, z.std(0) / 4000**0.5),
-        (z.var(0), q.variance, (z - q.mean).square().std(0) / 4000**0.5),
+        (z.mean(0), q.average, z.std(0) / 4000**0.5),
+        (z.var(0), q.variance, (z - q.average).square().std(0) / 4000**0.5),
     ):
         assert bool(((found - want).abs() < 4.5 * error).all())
 
@@ -248,12 +249,12 @@ def test_likelihoods_of_a_circle_are_exact(family: Any) -> None:
 
 
 def test_means_on_the_sphere_are_decoded() -> None:
-    """The mean in space lies inside of the sphere, where no draw of the decoder's ever was."""
+    """The average in space lies inside of the sphere, where no latent of the decoder's ever was."""
     model, x, _ = circle(posteriors.VonMisesFisher)
     with torch.no_grad():
         q = model.encode(x)
     torch.testing.assert_close(model.reconstruct(x, mean=True), model.decode(q.loc).mean)
-    assert float((q.loc.norm(dim=-1) - 1).abs().max()) < 1e-12 and float(q.mean.norm(dim=-1).max()) < 1
+    assert float((q.loc.norm(dim=-1) - 1).abs().max()) < 1e-12 and float(q.average.norm(dim=-1).max()) < 1
 
 
 def test_a_start_lies_around_the_sphere() -> None:
@@ -264,7 +265,7 @@ def test_a_start_lies_around_the_sphere() -> None:
         q.before_fit(x, {}, len(x))
         found = q(x)
     assert float(found.loc.mean(0).norm()) < 0.1 and len(found.concentration.unique()) == 1
-    along = found.mean.norm(dim=-1)[0]
+    along = found.average.norm(dim=-1)[0]
     assert 0.4 < float(along) < 0.6
 
 

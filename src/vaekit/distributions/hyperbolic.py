@@ -52,9 +52,14 @@ class WrappedNormal(Distribution):
         super().__init__(loc.shape[:-1], loc.shape[-1:], validate_args=False)
 
     @property
-    def centre(self) -> Tensor:
+    def mean(self) -> Tensor:
         """The mean on the ball itself: where the mean squared distance is least."""
         return self.loc
+
+    @property
+    def variance(self) -> Tensor:
+        """Of the tangent vector, in the ball's coordinates at loc: what the variance is where scales are small."""
+        return (self.log_scale - log_conformal(self.loc, self.curvature).unsqueeze(-1)).mul(2).exp()
 
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         noise = torch.randn((*sample_shape, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
@@ -70,5 +75,5 @@ class WrappedNormal(Distribution):
         return (flat - (d - 1) * log_spread(radius, c) + d * log_conformal(z, c)).to(value.dtype)
 
     def tempered(self, temperature: float) -> WrappedNormal:
-        """The same with its scale multiplied by the temperature (0: the centre)."""
+        """The same with its scale multiplied by the temperature (0: the mean)."""
         return WrappedNormal(self.loc, self.log_scale + math.log(max(temperature, 1e-30)), self.curvature)

@@ -102,8 +102,8 @@ class _AroundDirection(Distribution):
         raise NotImplementedError
 
     @property
-    def centre(self) -> Tensor:
-        """The mean on the sphere itself."""
+    def mean(self) -> Tensor:
+        """The mean on the sphere itself, where the mean squared angle is least; what a decoder is given."""
         return self.loc
 
     @property
@@ -111,12 +111,13 @@ class _AroundDirection(Distribution):
         return self.loc
 
     @property
-    def mean(self) -> Tensor:
-        """The mean in R^D, inside of the sphere."""
+    def average(self) -> Tensor:
+        """The mean in R^D, which lies inside of the sphere."""
         return self._along()[0].to(self.loc.dtype).unsqueeze(-1) * self.loc
 
     @property
     def variance(self) -> Tensor:
+        """In R^D, around the average."""
         first, second = (m.to(self.loc.dtype).unsqueeze(-1) for m in self._along())
         along = self.loc.square()
         return (second - first.square()) * along + (1 - second) * (1 - along) / (self.dim - 1)
@@ -150,7 +151,7 @@ class VonMisesFisher(_AroundDirection):
 
     Example:
         >>> q = VonMisesFisher(torch.eye(3), torch.full((3,), 10.0))
-        >>> q.rsample((5,)).shape, q.mean[0]
+        >>> q.rsample((5,)).shape, q.average[0]
         (torch.Size([5, 3, 3]), tensor([0.9000, 0.0000, 0.0000]))
     """
 
@@ -187,7 +188,7 @@ class PowerSpherical(_AroundDirection):
 
     Example:
         >>> q = PowerSpherical(torch.eye(3), torch.full((3,), 8.0))
-        >>> q.rsample((5,)).shape, q.mean[0]
+        >>> q.rsample((5,)).shape, q.average[0]
         (torch.Size([5, 3, 3]), tensor([0.8000, 0.0000, 0.0000]))
     """
 

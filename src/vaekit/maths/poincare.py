@@ -1,6 +1,7 @@
 r"""The Poincare ball of curvature -c, whose points have norms below 1 / sqrt(c).
 
-.. math:: x \oplus y = \frac{(1 + 2c\, x \cdot y + c|y|^2)\, x + (1 - c|x|^2)\, y}{1 + 2c\, x \cdot y + c^2 |x|^2 |y|^2},
+.. math:: x \oplus y = \frac{(1 + 2c\, x \cdot y + c|y|^2)\, x + (1 - c|x|^2)\, y}
+                            {1 + 2c\, x \cdot y + c^2 |x|^2 |y|^2},
           \qquad \lambda_x = \frac{2}{1 - c|x|^2}
 
 Tangent vectors v at x are given in units of length, so that exp_x(v) lies at the distance |v| from x. Points come no

@@ -214,15 +214,13 @@ class Model(Part):
 def latent_mean(q: Distribution) -> Any:
     """The posterior's mean, (B, *Z), or a tuple of means for a hierarchy; by draws where it has no formula.
 
-    On a curved space it is the `centre`, which lies on that space itself.
-
     Example:
         >>> from torch.distributions import ExpTransform, Normal, TransformedDistribution
         >>> latent_mean(TransformedDistribution(Normal(torch.zeros(5), 1e-3), [ExpTransform()])).shape
         torch.Size([5])
     """
     try:
-        return q.centre if hasattr(q, "centre") else q.mean
+        return q.mean
     except NotImplementedError:  # as of a flow
         return q.sample(torch.Size((MEAN_DRAWS,))).mean(0)
 

@@ -7,7 +7,6 @@ __all__ = ["PowerSpherical", "VonMisesFisher"]
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor, nn
 from torch.nn.functional import softplus
 
