@@ -307,6 +307,7 @@ RECIPES = [
     RecipeRow("svae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("power_spherical_vae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("poincare_vae", arguments={**_SMALL, "curvature": 0.7}),
+    RecipeRow("hamiltonian_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
 ]
 

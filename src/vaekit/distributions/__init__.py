@@ -18,6 +18,7 @@ __all__ = [
     "OneHot",
     "PointMass",
     "RelaxedOneHot",
+    "Hamiltonian",
     "HypersphericalUniform",
     "PointMass",
     "PowerSpherical",
@@ -37,6 +38,7 @@ from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
+from vaekit.distributions.hamiltonian import Hamiltonian
 from vaekit.distributions.hyperbolic import WrappedNormal
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot

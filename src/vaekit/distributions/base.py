@@ -62,6 +62,9 @@ def frozen(q: Distribution) -> Distribution:
     """
     if isinstance(q, TransformedDistribution):
         raise Mistake(f"{type(q).__name__} holds parameters in its transforms: give a posterior such as Gaussian.")
+    if hasattr(q, "frozen"):
+        own: Distribution = q.frozen()
+        return own
     found = copy.copy(q)
     for name, value in vars(q).items():
         if isinstance(value, Tensor):

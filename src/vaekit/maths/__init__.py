@@ -15,11 +15,13 @@ __all__ = [
     "mobius_add",
     "straight_through",
     "sum_event",
+    "tempered_leapfrog",
     "vmf_gap",
 ]
 
 from vaekit.maths.bessel import log_bessel
 from vaekit.maths.directions import vmf_gap
+from vaekit.maths.leapfrog import tempered_leapfrog
 from vaekit.maths.logs import log_mean_exp, log_mean_exp_error
 from vaekit.maths.poincare import ball_exp, ball_log, inside, log_conformal, log_spread, mobius_add
 from vaekit.maths.tensors import mean_over_items, straight_through, sum_event

@@ -10,6 +10,8 @@ __all__ = [
     "Gaussian",
     "GaussianCategorical",
     "NormalisedGaussian",
+    "Hamiltonian",
+    "AnyPosterior",
     "Point",
     "Posterior",
     "PowerSpherical",
@@ -29,6 +31,7 @@ from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, Strai
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian
+from vaekit.posteriors.hamiltonian import Hamiltonian
 from vaekit.posteriors.hyperbolic import WrappedNormal
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
