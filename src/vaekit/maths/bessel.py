@@ -30,7 +30,7 @@ def log_bessel(order: float, x: Tensor) -> tuple[Tensor, Tensor]:
 
     Example:
         >>> log_bessel(0.5, torch.tensor(2.0))  # log(sinh(x) / x) and 1 / tanh(x) - 1 / x
-        (tensor(0.5953, dtype=torch.float64), tensor(0.5373, dtype=torch.float64))
+        (tensor(0.5952, dtype=torch.float64), tensor(0.5373, dtype=torch.float64))
     """
     found: tuple[Tensor, Tensor] = _LogBessel.apply(x.double(), order)  # type: ignore[no-untyped-call]
     return found

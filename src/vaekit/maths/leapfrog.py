@@ -33,9 +33,10 @@ def tempered_leapfrog(
         scales: alpha, what the momentum is multiplied by after each step; 1 leaves the energy nearly as it was.
 
     Example:
-        >>> z, v = tempered_leapfrog(lambda z: -0.5 * z.square().sum(-1), torch.ones(1), torch.zeros(1), 0.1, [1.0] * 10)
-        >>> z, v
-        (tensor([0.5398]), tensor([-0.8425]))
+        >>> one, zero = torch.ones(1), torch.zeros(1)
+        >>> with torch.no_grad():
+        ...     tempered_leapfrog(lambda z: -0.5 * z.square().sum(-1), one, zero, 0.1, [1.0] * 10)
+        (tensor([0.5400]), tensor([-0.8406]))
     """
     keep = torch.is_grad_enabled()
 

@@ -28,8 +28,8 @@ def mobius_add(x: Tensor, y: Tensor, c: float) -> Tensor:
 
     Example:
         >>> x = torch.tensor([0.3, 0.4])
-        >>> mobius_add(-x, mobius_add(x, torch.tensor([0.0, 0.5]), 1.0), 1.0)
-        tensor([0.0000, 0.5000])
+        >>> mobius_add(-x, mobius_add(x, torch.tensor([0.2, 0.5]), 1.0), 1.0)
+        tensor([0.2000, 0.5000])
     """
     xy, xx, yy = (2 * c * (x * y).sum(-1, keepdim=True), c * _square(x), c * _square(y))
     return ((1 + xy + yy) * x + (1 - xx) * y) / (1 + xy + xx * yy).clamp_min(1e-30)

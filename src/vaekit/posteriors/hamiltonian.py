@@ -52,6 +52,18 @@ class Hamiltonian(AnyPosterior):
         self.cooling_logit = nn.Parameter(torch.tensor(_logit("cooling", cooling)))
         self.gaps = any(isinstance(m, ZeroFill) for m in base.modules())
 
+    @property
+    def net(self) -> nn.Module:
+        """The base's."""
+        net: nn.Module = self.base.net
+        return net
+
+    @property
+    def head(self) -> nn.Module:
+        """The base's."""
+        head: nn.Module = self.base.head
+        return head
+
     def forward(self, *given: Tensor | None) -> distributions.Hamiltonian:
         x, *fields = given
         assert x is not None

@@ -34,7 +34,7 @@ def svae(
 
     Example:
         >>> model, objective = svae(shape=(28, 28), latent_dim=3, hidden=[64])
-        >>> model.prior().sample((5,)).norm(dim=-1)
+        >>> model.prior().sample((5,)).norm(dim=-1).round(decimals=4)
         tensor([1., 1., 1., 1., 1.])
     """
     size = max(2, latent_size(shape, None)) if latent_dim is None else latent_dim
