@@ -182,6 +182,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
     "ResidualDecoder-odd": (
         lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
     "Gyroplanes": (lambda: networks.Gyroplanes(5, [8, 6], context=CONTEXT), (5,), (6,), True),
+    "Hyperboloid": (lambda: networks.Hyperboloid(5, [8, 6], context=CONTEXT), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -307,6 +308,7 @@ RECIPES = [
     RecipeRow("svae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("power_spherical_vae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("poincare_vae", arguments={**_SMALL, "curvature": 0.7}),
+    RecipeRow("hyperbolic_vae", arguments=_SMALL),
     RecipeRow("hamiltonian_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
 ]

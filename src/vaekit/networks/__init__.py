@@ -12,6 +12,8 @@ __all__ = [
     "Gyroplanar",
     "Gyroplanes",
     "Head",
+    "Hyperboloid",
+    "Lorentzian",
     "Pair",
     "Residual",
     "ResidualDecoder",
@@ -25,6 +27,7 @@ from vaekit.networks.codebook import Codebook
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
 from vaekit.networks.gyroplanes import Gyroplanar, Gyroplanes
 from vaekit.networks.head import Head, features_of
+from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype
 from vaekit.networks.pairs import Convolutional, Dense, Pair, Residual

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from vaekit.maths import ball_exp
 from vaekit.networks.mlp import MLP, require_widths
-from vaekit.networks.pairs import Pair
+from vaekit.networks.pairs import Dense
 from vaekit.part import Part
 
 
@@ -77,7 +77,7 @@ class Gyroplanes(Part):
 
 
 @dataclass(frozen=True)
-class Gyroplanar(Pair):
+class Gyroplanar(Dense):
     """Fully connected networks, the decoder's first layer of hyperplanes of the ball that the latents are in.
 
     Example:
@@ -85,15 +85,8 @@ class Gyroplanar(Pair):
         (64,)
     """
 
-    hidden: Sequence[int] = (512, 256)
-    activation: type[nn.Module] = nn.ReLU
     curvature: float = 1.0
 
-    def encoder(self, shape: Sequence[int], context: int) -> nn.Module:
-        return MLP(shape, self.hidden, context=context, activation=self.activation)
-
     def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
-        widths = tuple(reversed(self.hidden))
-        return Gyroplanes(
-            latent_dim, widths, curvature=self.curvature, context=context, activation=self.activation
-        )  # fmt: skip
+        widths, c = tuple(reversed(self.hidden)), self.curvature
+        return Gyroplanes(latent_dim, widths, curvature=c, context=context, activation=self.activation)

@@ -65,6 +65,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "svae": ("davidson2018", "latents on a sphere, where no place is the centre"),
     "power_spherical_vae": ("decao2020", "latents on a sphere, drawn without rejection"),
     "poincare_vae": ("mathieu2019", "latents in a hyperbolic space, for data with a hierarchy"),
+    "hyperbolic_vae": ("nagano2019", "latents in a hyperbolic space, read off the hyperboloid"),
     "hamiltonian_vae": ("caterini2018", "draws that take steps along the model's own gradients"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),
 }

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from vaekit.networks import Gyroplanar
+from vaekit.networks import Gyroplanar, Lorentzian
 from vaekit.objectives import Recipe
 from vaekit.posteriors import WrappedNormal
 from vaekit.recipes.declare import extends
@@ -26,14 +26,16 @@ def poincare_vae(
     curvature: float = 1.0,
     hidden: Sequence[int] = (512, 256),
     activation: type[nn.Module] = nn.ReLU,
+    pair: type[Gyroplanar] | type[Lorentzian] = Gyroplanar,
     **vae_arguments: object,
 ) -> Recipe:
     """A VAE with latents in the Poincare ball, where trees have room: what is general near its centre.
 
     Args:
         curvature: c; the ball has the curvature -c and the radius 1 / sqrt(c).
-        hidden: widths of the encoder's layers, the decoder's in reverse; its first are distances to hyperplanes.
+        hidden: widths of the encoder's layers, the decoder's in reverse; its first layer is distances to hyperplanes.
         activation: a torch.nn class.
+        pair: vk.networks.Gyroplanar, or Lorentzian, whose decoder reads coordinates in place of distances.
         vae_arguments: as for `vae`.
 
     Example:
@@ -42,4 +44,4 @@ def poincare_vae(
         True
     """
     posterior = functools.partial(WrappedNormal, curvature=curvature)
-    return vae(posterior=posterior, networks=Gyroplanar(hidden, activation, curvature), **vae_arguments)
+    return vae(posterior=posterior, networks=pair(hidden, activation, curvature), **vae_arguments)
