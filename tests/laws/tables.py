@@ -181,8 +181,8 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         lambda: networks.ResidualEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), False),
     "ResidualDecoder-odd": (
         lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
-    "Gyroplanes": (lambda: networks.Gyroplanes(5, [8, 6], context=CONTEXT), (5,), (6,), True),
-    "Hyperboloid": (lambda: networks.Hyperboloid(5, [8, 6], context=CONTEXT), (5,), (6,), True),
+    "Gyroplanes": (lambda: networks.Gyroplanes(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
+    "Hyperboloid": (lambda: networks.Hyperboloid(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
