@@ -186,7 +186,12 @@ def test_only_own_draws_are_scored() -> None:
     q = model.posterior(x)
     z = q.rsample((2,))
     assert q.log_prob(z).shape == (2, 6)
-    for call in (lambda: q.log_prob(z + 0.0), lambda: STL().bound(model, model.trace(x))):
+    surgery = evaluation.surgery.surgery_numbers  # scores each draw under all items' posteriors
+    for call in (
+        lambda: q.log_prob(z + 0.0),
+        lambda: STL().bound(model, model.trace(x)),
+        lambda: surgery(model.float(), x.float()),
+    ):
         with pytest.raises(Mistake, match="ELBO"):
             call()
 
