@@ -9,9 +9,8 @@ __all__ = [
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
-    "NormalisedGaussian",
     "Hamiltonian",
-    "AnyPosterior",
+    "NormalisedGaussian",
     "Point",
     "Posterior",
     "PowerSpherical",
@@ -29,10 +28,10 @@ from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
-from vaekit.posteriors.joint import GaussianCategorical
-from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.hamiltonian import Hamiltonian
 from vaekit.posteriors.hyperbolic import WrappedNormal
+from vaekit.posteriors.joint import GaussianCategorical
+from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
 from vaekit.posteriors.refined import Refined
