@@ -4,13 +4,14 @@ from __future__ import annotations
 
 __all__ = [
     "ArgumentMistake", "Mistake", "count_of", "near_miss", "optional", "reject_unknown", "require_count",
-    "require_counts",
+    "require_counts", "require_positive",
 ]  # fmt: skip
 
 import difflib
 import importlib
+import math
 from collections.abc import Iterable, Sequence
-from numbers import Integral
+from numbers import Integral, Real
 from typing import Any
 
 # What other libraries call the same thing; difflib alone would not find these.
@@ -98,6 +99,13 @@ def require_count(name: str, given: object) -> int:
     if not _is_count(given):
         raise Mistake(f"got {name}={given!r} and wanted a whole number, 1 or more.")
     return int(given)  # type: ignore[call-overload]
+
+
+def require_positive(name: str, given: object) -> float:
+    """A number above 0; what is none is refused."""
+    if not isinstance(given, Real) or isinstance(given, bool) or not 0 < float(given) < math.inf:
+        raise Mistake(f"got {name}={given!r} and wanted a number above 0.")
+    return float(given)
 
 
 def _is_count(given: object) -> bool:

@@ -162,6 +162,10 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "Flow-coupling": _flow(flows.Coupling),
     "Flow-spline-coupling": _flow(flows.SplineCoupling),
 }  # a Householder flow leaves the norm as it is, whose gradient one law looks at: its oracles are in test_flows.py
+    "VonMisesFisher": lambda: posteriors.VonMisesFisher(_net(4), 3),
+    "WrappedNormal": lambda: posteriors.WrappedNormal(_net(4), 3, curvature=0.7),
+    "PowerSpherical": lambda: posteriors.PowerSpherical(_net(4), 3),
+}
 
 
 @dataclass(frozen=True)
@@ -224,6 +228,8 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         (5,), (4, 9, 7), True),
     "ClassAside": (lambda: networks.ClassAside(networks.MLP(3, [6], context=2 + CONTEXT), 2), (5,), (6,), True),
     "WithoutClass": (lambda: networks.WithoutClass(networks.MLP(3, [6], context=CONTEXT), 2), (5,), (6,), True),
+    "Gyroplanes": (lambda: networks.Gyroplanes(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
+    "Hyperboloid": (lambda: networks.Hyperboloid(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -411,6 +417,11 @@ RECIPES = [
     RecipeRow("chi_vae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("lagging_vae", arguments=_SMALL),
     RecipeRow("sa_vae", arguments=_SMALL, compiles=False),
+    RecipeRow("svae", arguments={**_SMALL, "latent_dim": 3}),
+    RecipeRow("power_spherical_vae", arguments={**_SMALL, "latent_dim": 3}),
+    RecipeRow("poincare_vae", arguments={**_SMALL, "curvature": 0.7}),
+    RecipeRow("hyperbolic_vae", arguments=_SMALL),
+    RecipeRow("hamiltonian_vae", arguments=_SMALL, compiles=False),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
     RecipeRow("mvae", arguments=_SMALL),
     RecipeRow("mvae_three", arguments=_THREE, gaps=True, of="mvae"),

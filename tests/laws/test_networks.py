@@ -112,7 +112,6 @@ def test_a_head_that_cannot_be_whitened_stays(x: torch.Tensor) -> None:
     assert torch.equal(head.layer.weight, before)
 
 
-
 @pytest.mark.parametrize("make", [
     lambda: networks.MLP(64, [64, 64, 64]),
     lambda: networks.MLP(64, [64, 64, 64], activation=nn.Tanh),

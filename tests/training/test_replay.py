@@ -15,7 +15,7 @@ from vaekit.noise import seed_step
 from vaekit.objectives import ELBO, Term
 from vaekit.training import Batch, Callback, Step, replay
 from vaekit.training.graph import recorded
-from vaekit.training.replay import Replay
+from vaekit.training.replay import Replay, called
 
 CPU = torch.device("cpu")
 
@@ -113,3 +113,27 @@ def test_recorded_operations_do_what_the_function_does() -> None:
     for mine, its in zip(made(*given), function(*given), strict=True):
         torch.testing.assert_close(mine, its)
     assert all(torch.equal(mine, its) for mine, its in zip(given, held, strict=True))  # inputs are left alone
+
+
+def test_parts_that_stand_in_two_places_have_their_own_weights_again() -> None:
+    """A prior made of the posterior, and a weight that two layers share."""
+    torch.manual_seed(0)
+    model = vk.recipes.vampprior(shape=(6,), latent_dim=2, hidden=[8], pseudo=3).model
+    model.likelihood.net.layers[0].bias = model.posterior.net.layers[0].bias
+    own = {name: id(p) for name, p in model.named_parameters(remove_duplicate=False)}
+    x = torch.ones(4, 6)
+
+    def scored(tensors: dict[str, Tensor]) -> Tensor:
+        torch.manual_seed(1)
+        out: Tensor = called(model, tensors, (x,)).log_w
+        return out
+
+    torch.manual_seed(1)
+    wanted = model(x).log_w
+    weights = dict(model.named_parameters())
+    assert torch.equal(scored(weights), wanted)
+    stacked = {name: torch.stack([w, w + 1]).detach() for name, w in weights.items()}
+    both = torch.func.vmap(scored, randomness="same")(stacked)
+    torch.testing.assert_close(both[0], wanted)
+    assert not torch.allclose(both[1], wanted)
+    assert own == {name: id(p) for name, p in model.named_parameters(remove_duplicate=False)}

@@ -23,6 +23,8 @@ __all__ = [
     "GaussianChain",
     "GaussianMixture",
     "GroupedGaussian",
+    "Hamiltonian",
+    "HypersphericalUniform",
     "Implicit",
     "Laplace",
     "LogCosh",
@@ -30,12 +32,15 @@ __all__ = [
     "OneHot",
     "PointMass",
     "PooledGaussian",
+    "PowerSpherical",
     "RelaxedOneHot",
     "Resampled",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
     "UniformCodes",
+    "VonMisesFisher",
+    "WrappedNormal",
     "frozen",
 ]
 
@@ -53,6 +58,8 @@ from vaekit.distributions.flow import Flow
 from vaekit.distributions.flow_in_time import FlowInTime
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
 from vaekit.distributions.grouped import GroupedGaussian
+from vaekit.distributions.hamiltonian import Hamiltonian
+from vaekit.distributions.hyperbolic import WrappedNormal
 from vaekit.distributions.implicit import Implicit
 from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.logcosh import LogCosh
@@ -61,3 +68,4 @@ from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOn
 from vaekit.distributions.point import PointMass
 from vaekit.distributions.resampled import Resampled
 from vaekit.distributions.rows import AutoregressiveCodes
+from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher

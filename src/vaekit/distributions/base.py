@@ -62,11 +62,9 @@ def frozen(q: Distribution) -> Distribution:
     """
     if isinstance(q, TransformedDistribution):
         raise Mistake(f"{type(q).__name__} holds parameters in its transforms: give a posterior such as Gaussian.")
-    own = getattr(q, "frozen", None)
-    if own is not None:
-        found = own()
-        assert isinstance(found, Distribution)
-        return found
+    if hasattr(q, "frozen"):
+        own: Distribution = q.frozen()
+        return own
     found = copy.copy(q)
     for name, value in vars(q).items():
         if isinstance(value, Tensor):

@@ -14,7 +14,11 @@ __all__ = [
     "ConvEncoder",
     "Convolutional",
     "Dense",
+    "Gyroplanar",
+    "Gyroplanes",
     "Head",
+    "Hyperboloid",
+    "Lorentzian",
     "OneHot",
     "Pair",
     "PictureLevel",
@@ -40,7 +44,9 @@ from vaekit.networks.classed import ClassAside, WithoutClass
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.columns import Columns
 from vaekit.networks.conv import ConvDecoder, ConvEncoder, as_map, as_vector, picture_shape
+from vaekit.networks.gyroplanes import Gyroplanar, Gyroplanes
 from vaekit.networks.head import Head, features_of
+from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian
 from vaekit.networks.masked import MADE
 from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill

@@ -16,6 +16,7 @@ __all__ = [
     "Gaussian",
     "GaussianCategorical",
     "Grouped",
+    "Hamiltonian",
     "Implicit",
     "JointOrExperts",
     "Laplace",
@@ -24,6 +25,7 @@ __all__ = [
     "NormalisedGaussian",
     "Point",
     "Posterior",
+    "PowerSpherical",
     "Product",
     "ProductOfExperts",
     "Quantized",
@@ -33,6 +35,8 @@ __all__ = [
     "SharedAndPrivate",
     "StraightThroughBernoulli",
     "StraightThroughCategorical",
+    "VonMisesFisher",
+    "WrappedNormal",
 ]
 
 from vaekit.posteriors.base import AnyPosterior, Posterior
@@ -43,6 +47,8 @@ from vaekit.posteriors.experts import Experts, MixtureOfExperts, ProductOfExpert
 from vaekit.posteriors.flow import Flow
 from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.grouped import Adaptive, Average, Grouped, Product
+from vaekit.posteriors.hamiltonian import Hamiltonian
+from vaekit.posteriors.hyperbolic import WrappedNormal
 from vaekit.posteriors.implicit import Implicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
@@ -52,3 +58,4 @@ from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import Quantized
 from vaekit.posteriors.refined import Refined
 from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate
+from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 __all__ = ["AnyPosterior", "Posterior"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.distributions import Distribution
 
-from vaekit.conditional import Conditional
+from vaekit.conditional import Conditional, pick
 from vaekit.networks import Head, features_of
+
+STARTED_FROM, CHUNK = 2048, 256  # training items that a start is taken from, and how many at a time
 
 
 class AnyPosterior(Conditional):
@@ -60,3 +63,10 @@ class Posterior(AnyPosterior):
         """The head's output, parameters_each tensors (B, latent_dim)."""
         out: tuple[Tensor, ...] = self.head(self.net(*given))
         return out
+
+    def first_features(self, x: Tensor, y: Mapping[str, Tensor]) -> Tensor:
+        """What the network makes of some training items, (N, *features), for a start that looks at them."""
+        stride = -(-len(x) // STARTED_FROM)  # items may be sorted by class: not the first ones alone
+        some = [part[::stride] for part in (x, *pick(self, y)) if part is not None]
+        chunks = zip(*(part.split(CHUNK) for part in some), strict=True)
+        return torch.cat([self.net(*chunk) for chunk in chunks])

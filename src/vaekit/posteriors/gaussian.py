@@ -12,10 +12,8 @@ from torch import Tensor
 from torch.nn.functional import hardtanh, softplus
 
 from vaekit import distributions
-from vaekit.conditional import pick
 from vaekit.posteriors.base import Posterior
 
-STARTED_FROM, CHUNK = 2048, 256  # training items that a start is taken from, and how many at a time
 LOG_SCALE = 10.0  # scales beyond e^-10 and e^10 help no model and overflow its squares
 
 
@@ -38,10 +36,7 @@ class Gaussian(Posterior):
         The rate pulls codes that are too close together, or off the origin, towards the prior with about a nat each;
         among hundreds of nats of distortion that is too weak to mend a bad start.
         """
-        stride = -(-len(x) // STARTED_FROM)  # items may be sorted by class: not the first ones alone
-        some = [part[::stride] for part in (x, *pick(self, y)) if part is not None]
-        chunks = zip(*(part.split(CHUNK) for part in some), strict=True)
-        self.head.whiten(0, torch.cat([self.net(*chunk) for chunk in chunks]))
+        self.head.whiten(0, self.first_features(x, y))
         self.head.silence(1)
 
     @torch.no_grad()

@@ -16,6 +16,7 @@ __all__ = [
     "FullGaussian",
     "FullGaussianMixture",
     "GaussianMixture",
+    "HypersphericalUniform",
     "Laplace",
     "Prior",
     "Resampled",
@@ -24,6 +25,7 @@ __all__ = [
     "UniformCategorical",
     "UniformCodes",
     "VampPrior",
+    "WrappedNormal",
 ]
 
 from vaekit.priors.base import Prior
@@ -37,8 +39,10 @@ from vaekit.priors.conditional import ConditionalGaussian
 from vaekit.priors.dirichlet import DirichletLogits
 from vaekit.priors.flow import FlowPrior
 from vaekit.priors.flow_matching import FlowMatching
+from vaekit.priors.hyperbolic import WrappedNormal
 from vaekit.priors.laplace import Laplace
 from vaekit.priors.mixture import FullGaussianMixture, GaussianMixture, VampPrior
 from vaekit.priors.normal import FullGaussian, StandardNormal
 from vaekit.priors.resampled import Resampled
 from vaekit.priors.second_stage import SecondStage
+from vaekit.priors.sphere import HypersphericalUniform

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from vaekit import priors
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Bernoulli, Gaussian, Likelihood
@@ -23,10 +24,18 @@ from vaekit.networks import MLP, Dense, Pair
 from vaekit.networks.flows import Layer
 from vaekit.objectives import Recipe
 from vaekit.posteriors import Bernoulli as BernoulliPosterior
-from vaekit.posteriors import Categorical, Flow, Posterior, RelaxedBernoulli, StraightThroughBernoulli
+from vaekit.posteriors import (
+    Categorical,
+    Flow,
+    Posterior,
+    RelaxedBernoulli,
+    StraightThroughBernoulli,
+    VonMisesFisher,
+    WrappedNormal,
+)
 from vaekit.posteriors import Gaussian as GaussianPosterior
 from vaekit.posteriors import Laplace as LaplacePosterior
-from vaekit.priors import FairBernoulli, Laplace, Prior, StandardNormal, UniformCategorical
+from vaekit.priors import FairBernoulli, HypersphericalUniform, Laplace, Prior, StandardNormal, UniformCategorical
 
 
 def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
@@ -97,10 +106,14 @@ def wired(net: nn.Module, shape: Sequence[int], context: Context | None) -> dict
 
 
 def prior_for(posterior: Posterior) -> Prior:
-    """Fair coins for binary latents, fair dice for categorical ones, Laplace for Laplace, else the standard normal."""
+    """What a posterior is usually met by: fair coins for bits, the uniform density on a sphere, else the normal."""
     (latent_dim,) = posterior.latent_shape
     if isinstance(posterior, Categorical):
         return UniformCategorical(latent_dim // posterior.levels, posterior.levels)
+    if isinstance(posterior, WrappedNormal):
+        return priors.WrappedNormal(latent_dim, curvature=posterior.curvature)
+    if isinstance(posterior, VonMisesFisher):
+        return HypersphericalUniform(latent_dim)
     if isinstance(posterior, LaplacePosterior):
         return Laplace(latent_dim)
     binary = isinstance(posterior, (BernoulliPosterior, RelaxedBernoulli, StraightThroughBernoulli))

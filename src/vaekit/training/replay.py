@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Losses", "Replay", "Replayed"]
+__all__ = ["Losses", "Replay", "Replayed", "called"]
 
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -76,7 +76,7 @@ class Replay:
         names = list(batch.y or {})
 
         def scored(tensors: Mapping[str, Tensor], x: Tensor, *y: Tensor) -> Any:
-            return functional_call(self.losses, dict(tensors), (x, dict(zip(names, y, strict=True)) or None))
+            return called(self.losses, tensors, (x, dict(zip(names, y, strict=True)) or None))
 
         tensors = dict([*self.losses.named_parameters(), *self.losses.named_buffers()])
         noise = torch.get_rng_state()
@@ -155,6 +155,23 @@ class Replayed:
 
         with undisturbed(tensor for tensor in self.weights.values() if not tensor.requires_grad):
             return recorded(flat, [*self.weights.values(), *inputs]), names
+
+
+def called(module: nn.Module, tensors: Mapping[str, Tensor], arguments: tuple[Any, ...]) -> Any:
+    """module(*arguments) with these tensors for its own, by their first names; afterwards it has its own again.
+
+    Each place is filled once: torch's own way fills a module that stands in two places twice, and leaves it filled.
+    """
+    first: dict[int, str] = {}
+    places: dict[str, Tensor] = {}
+    for prefix, part in module.named_modules():
+        for kind in (part._parameters, part._buffers):
+            for name, own in kind.items():
+                place = f"{prefix}.{name}" if prefix else name
+                given = None if own is None else tensors.get(first.setdefault(id(own), place))
+                if given is not None:
+                    places[place] = given
+    return functional_call(module, places, arguments, tie_weights=False)
 
 
 class undisturbed:

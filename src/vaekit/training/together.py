@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call, stack_module_state, vmap
+from torch.func import stack_module_state, vmap
 
 from vaekit.memory import denormals_flushed
 from vaekit.messages import Mistake
@@ -23,7 +23,7 @@ from vaekit.training.loader import Batch, Loader
 from vaekit.training.metrics import Metrics
 from vaekit.training.optim import learning_rate, make_optimizers
 from vaekit.training.progress import Progress
-from vaekit.training.replay import Losses, Replayed
+from vaekit.training.replay import Losses, Replayed, called
 from vaekit.training.step import Step
 
 FEW = 8  # items that stacking is tried on
@@ -121,7 +121,7 @@ def _all_losses(body: Losses, weights: Any, buffers: Any, batch: Batch) -> tuple
     """The losses (runs,) and the scores (runs, ...) of a batch for each run."""
 
     def call(weights: Any, buffers: Any, x: Tensor, y: Any) -> Any:
-        return functional_call(body, (weights, buffers), (x, y))
+        return called(body, {**weights, **buffers}, (x, y))
 
     axes = (0, 0, 0, None if batch.y is None else 0)
     stacked = vmap(call, in_dims=axes, randomness="different")
