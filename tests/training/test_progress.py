@@ -30,9 +30,7 @@ def test_a_file_gets_a_line_now_and_then(capsys: pytest.CaptureFixture[str], mon
     assert capsys.readouterr().err == ""
 
 
-def test_parts_are_counted_by_their_items(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_parts_are_counted_by_their_items(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
     monkeypatch.setattr(progress.time, "monotonic", lambda: now)
     seen = []

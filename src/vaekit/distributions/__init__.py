@@ -17,7 +17,9 @@ __all__ = [
     "GaussianMixture",
     "OneHot",
     "PointMass",
+    "RelaxedCodes",
     "RelaxedOneHot",
+    "SoftCodes",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
@@ -35,3 +37,4 @@ from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, Standa
 from vaekit.distributions.mixture import GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
 from vaekit.distributions.point import PointMass
+from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes

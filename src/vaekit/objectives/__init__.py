@@ -20,6 +20,7 @@ __all__ = [
     "BlockCapacity",
     "Bound",
     "Capacity",
+    "CodeEntropy",
     "Commitment",
     "Contraction",
     "Control",
@@ -31,6 +32,7 @@ __all__ = [
     "DecoderNorm",
     "Denoising",
     "DensityRatio",
+    "Dequantization",
     "DisARM",
     "Discriminate",
     "FreeBits",
@@ -68,7 +70,7 @@ from vaekit.objectives.game import Game, as_game
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, SlicedWasserstein
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
-from vaekit.objectives.quantize import Commitment
+from vaekit.objectives.quantize import CodeEntropy, Commitment, Dequantization
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.relax import RELAX, Control, GradientNoise
 from vaekit.objectives.schedules import Schedule

@@ -5,7 +5,7 @@ r"""The maximum mean discrepancy between the aggregate posterior and the prior.
 
 from __future__ import annotations
 
-__all__ = ["MMD", "InverseMultiquadric", "RBF", "SlicedWasserstein"]
+__all__ = ["MMD", "RBF", "InverseMultiquadric", "SlicedWasserstein"]
 
 from typing import ClassVar
 

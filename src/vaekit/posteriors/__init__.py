@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "AnyPosterior",
+    "AnyQuantized",
     "Bernoulli",
     "Categorical",
     "FullGaussian",
@@ -16,8 +17,11 @@ __all__ = [
     "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
+    "Rotated",
+    "StochasticallyQuantized",
     "StraightThroughBernoulli",
     "StraightThroughCategorical",
+    "TwoLevelQuantized",
 ]
 
 from vaekit.posteriors.base import AnyPosterior, Posterior
@@ -27,5 +31,6 @@ from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
-from vaekit.posteriors.quantized import Quantized
+from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, StochasticallyQuantized
 from vaekit.posteriors.refined import Refined
+from vaekit.posteriors.two_levels import TwoLevelQuantized
