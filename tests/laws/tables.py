@@ -161,10 +161,16 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "Flow-autoregressive": _flow(flows.Autoregressive),
     "Flow-coupling": _flow(flows.Coupling),
     "Flow-spline-coupling": _flow(flows.SplineCoupling),
-}  # a Householder flow leaves the norm as it is, whose gradient one law looks at: its oracles are in test_flows.py
+    # a Householder flow leaves the norm as it is, whose gradient one law looks at: its oracles are in test_flows.py
     "VonMisesFisher": lambda: posteriors.VonMisesFisher(_net(4), 3),
     "WrappedNormal": lambda: posteriors.WrappedNormal(_net(4), 3, curvature=0.7),
     "PowerSpherical": lambda: posteriors.PowerSpherical(_net(4), 3),
+    "Quantized": lambda: posteriors.Quantized(_net(4), networks.Codebook(5, 1), 3),
+    "Quantized-FSQ": lambda: posteriors.Quantized(_net(4), networks.FSQ([6]), 3),
+    "Rotated": lambda: posteriors.Rotated(_net(4), networks.Codebook(5, 1), 3),
+    "StochasticallyQuantized": lambda: posteriors.StochasticallyQuantized(
+        _net(4), networks.Codebook(5, 1, decay=None), 3
+    ),
 }
 
 
@@ -316,6 +322,23 @@ RECIPES = [
         "vq_vae_gradient", of="vq_vae", arguments={"codes": 5, "code_dim": 2, "places": 3, "hidden": [8], "decay": None}
     ),
     RecipeRow("vq_vae_pictures", (2, 6, 7), {"codes": 16, "code_dim": 2, "channels": [4]}, of="vq_vae"),
+    RecipeRow("fsq_vae", arguments={"levels": [4, 3], "places": 3, "hidden": [8]}),
+    RecipeRow("fsq_vae_pictures", (2, 6, 7), {"levels": [4, 3], "channels": [4]}, of="fsq_vae"),
+    RecipeRow("lfq_vae", arguments={"bits": 3, "places": 3, "hidden": [8]}),
+    RecipeRow("bsq_vae", arguments={"bits": 4, "group": 3, "places": 3, "hidden": [8]}),
+    RecipeRow("sim_vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
+    RecipeRow("rotation_vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
+    RecipeRow("rvq_vae", arguments={"depth": 2, "codes": 5, "code_dim": 2, "places": 3, "hidden": [8]}),
+    RecipeRow(
+        "rvq_vae_gradient",
+        of="rvq_vae",
+        arguments={"depth": 2, "codes": 3, "code_dim": 2, "places": 3, "hidden": [8], "decay": None},
+    ),
+    RecipeRow("grouped_vq_vae", arguments={"groups": 2, "codes": 5, "code_dim": 4, "places": 3, "hidden": [8]}),
+    RecipeRow("sq_vae", arguments={"codes": 5, "code_dim": 2, "places": 3, "hidden": [8]}),
+    RecipeRow("sq_vae_pictures", (2, 6, 7), {"codes": 5, "code_dim": 2, "channels": [4]}, of="sq_vae"),
+    RecipeRow("vq_vae_2", (2, 6, 7), {"codes": 16, "code_dim": 2, "channels": [4]}),
+    RecipeRow("vq_vae_2_gradient", (4, 4), {"codes": 3, "code_dim": 2, "channels": [4], "decay": None}, of="vq_vae_2"),
     RecipeRow("multiply_iwae", arguments={**_SMALL, "outer": 2, "inner": 3}),
     RecipeRow("ciwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("piwae", arguments={**_SMALL, "outer": 2, "inner": 3}),

@@ -11,22 +11,31 @@ from typing import Any
 
 from vaekit.messages import Mistake
 
-LATENT = re.compile(r"z\d+")
+LATENT = re.compile(r"[zi]\d+")  # latents, or indices of codes
 
 
 def read_latents(name: str, run: Any, y: Any) -> tuple[Any, Any]:
     """The latents of a file as an array or, where the run's items are rows of a table, a DataFrame; and their index.
+
+    Whole numbers for a model with codes are indices, and become the latents that they stand for.
 
     Args:
         y: the context that they will be decoded with, or None.
     """
     z, index = _read(name, run)
     model = run.model
+    if hasattr(getattr(model, "posterior", None), "vectors") and _whole(z):
+        vectors = model.posterior.vectors(z.to_numpy(copy=True) if hasattr(z, "columns") else z).detach().cpu().numpy()
+        z = type(z)(vectors, index=z.index) if hasattr(z, "columns") else vectors
     drawn = model.prior_sample(1, model.to_context(y, 1), 1.0)
     width = sum(part.flatten(1).shape[1] for part in (drawn if isinstance(drawn, tuple) else (drawn,)))
     if z.ndim != 2 or z.shape[1] != width:
         raise Mistake(f"{name} holds latents of shape {tuple(z.shape)} and the model wants (items, {width}).")
     return z, index
+
+
+def _whole(z: Any) -> bool:
+    return all(kind.kind in "iu" for kind in (z.dtypes if hasattr(z, "dtypes") else [z.dtype]))
 
 
 def _read(name: str, run: Any) -> tuple[Any, Any]:
@@ -54,7 +63,9 @@ def _read(name: str, run: Any) -> tuple[Any, Any]:
         frame.index.name = None if first == "Unnamed: 0" else first
     columns = [c for c in frame.columns if LATENT.fullmatch(str(c))]
     if not columns:
-        raise Mistake(f"{path} has the columns {', '.join(map(str, frame.columns[:8]))} and wanted z1, z2, ...")
+        raise Mistake(
+            f"{path} has the columns {', '.join(map(str, frame.columns[:8]))} and wanted z1, z2, ..., or i1, i2, ..."
+        )
     z = frame[columns]
     return (z if run.record["data"]["columns"] is not None else z.to_numpy()), frame.index
 

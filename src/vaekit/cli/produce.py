@@ -51,7 +51,10 @@ def encode_parser() -> Made:
         "vaekit encode runs/demo digits --out latents.csv", "vaekit encode runs/demo x.npy --what moments --out z.npz",
     ), data="A built-in name, or the path of the items.")  # fmt: skip
     p.add_argument(
-        "--what", metavar="WHAT", default="mean", help="mean, sample or moments (mean and deviation) (mean)."
+        "--what",
+        metavar="WHAT",
+        default="mean",
+        help="mean, sample, moments (mean and deviation), or indices of codes (mean).",
     )
     p.add_argument("--seed", metavar="N", type=int, default=0, help="The seed of the draws, for --what sample (0).")
     add_output(p, NUMBERS)
@@ -64,9 +67,11 @@ def encode(options: argparse.Namespace) -> int:
     data = items(run, options)
     seed(options)
     z = run.encode(data, what=options.what)
-    name_of = importlib.import_module("vaekit.run.run").latent_names
-    names = name_of(z.shape[1] // (2 if options.what == "moments" else 1))
-    names += [f"{name}_sd" for name in names] if options.what == "moments" else []
+    if z.ndim > 2 and Path(out).suffix.lower() not in (".npy", ".npz"):  # a map of indices as one row of a table
+        z = z.reshape(len(z), -1)
+    names = (
+        importlib.import_module("vaekit.run.latents").column_names(z.shape[1], options.what) if z.ndim == 2 else None
+    )
     return done(vk.data.write(out, z, dataset=data, names=None if hasattr(z, "columns") else names), len(z))
 
 

@@ -33,8 +33,10 @@ __all__ = [
     "PointMass",
     "PooledGaussian",
     "PowerSpherical",
+    "RelaxedCodes",
     "RelaxedOneHot",
     "Resampled",
+    "SoftCodes",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
@@ -68,4 +70,5 @@ from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOn
 from vaekit.distributions.point import PointMass
 from vaekit.distributions.resampled import Resampled
 from vaekit.distributions.rows import AutoregressiveCodes
+from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes
 from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher

@@ -20,8 +20,8 @@ class AutoregressiveCodes(Distribution):
     """The vectors of a codebook at N places, one after the other.
 
     Args:
-        net: indices (*leading, N) -> logits (*leading, N, K), causal; and `draw(n, temperature)`.
-        codebook: has `width`, `lookup`, `nearest` and `member`.
+        net: indices (*leading, M) -> logits (*leading, M, K), causal, M of N places; and `draw(n, temperature)`.
+        codebook: has `width`, `shape`, `lookup`, `nearest` and `member`.
         places: N.
         temperature: what the logits are divided by.
 
@@ -35,14 +35,17 @@ class AutoregressiveCodes(Distribution):
         super().__init__(torch.Size(), torch.Size((places * codebook.width,)), validate_args=False)
 
     def log_prob_indices(self, indices: Tensor) -> Tensor:
-        """log p of rows of indices, (*leading, N) -> (*leading), in nats."""
+        """log p of rows of indices, (*leading, M) -> (*leading), in nats."""
         logits = self.net(indices) / max(self.temperature, 1e-30)
         return logits.log_softmax(-1).gather(-1, indices.unsqueeze(-1)).squeeze(-1).sum(-1)
 
     def indices_of(self, value: Tensor) -> Tensor:
-        """The indices of the vectors that are nearest to a value's, (*leading, N)."""
-        found: Tensor = self.codebook.nearest(value.unflatten(-1, (self.places, self.codebook.width)))
-        return found
+        """The indices of the vectors that are nearest to a value's, (*leading, M)."""
+        return self.row(self.codebook.nearest(value.unflatten(-1, (self.places, self.codebook.width))))
+
+    def row(self, indices: Tensor) -> Tensor:
+        """The indices of all places one after the other, (*leading, N, *shape) -> (*leading, M)."""
+        return indices.flatten(-1 - len(self.codebook.shape))
 
     def log_prob(self, value: Tensor) -> Tensor:
         """log p of the vectors' indices, -inf for vectors that are not in the codebook.
@@ -58,7 +61,8 @@ class AutoregressiveCodes(Distribution):
     def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         shape = torch.Size(sample_shape)
         rows = self.net.draw(max(shape.numel(), 1), self.temperature)
-        found: Tensor = self.codebook.lookup(rows).flatten(-2).view(*shape, -1)
+        indices = rows.view(-1, self.places, *self.codebook.shape)
+        found: Tensor = self.codebook.lookup(indices).flatten(-2).view(*shape, -1)
         return found
 
     def tempered(self, temperature: float) -> AutoregressiveCodes:
@@ -68,4 +72,4 @@ class AutoregressiveCodes(Distribution):
 
 @register_kl(Codes, AutoregressiveCodes)
 def _kl_codes(q: Codes, p: AutoregressiveCodes) -> Tensor:
-    return -p.log_prob_indices(q.indices)
+    return -p.log_prob_indices(p.row(q.indices))

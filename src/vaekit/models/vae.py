@@ -15,6 +15,7 @@ from vaekit.conditional import pick
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
+from vaekit.models.codes import indices_of, quantized
 from vaekit.models.model import Model
 from vaekit.models.trace import Trace
 from vaekit.networks import ZeroFill
@@ -71,6 +72,23 @@ class VAE(Model):
         for start in range(0, samples, chunk):
             z = q.rsample((min(chunk, samples - start),))  # (K, B, *Z)
             yield Trace(x, y, ((q, p, z),), self.likelihood(z, *given), missing=self.takes_missing)
+
+    @torch.no_grad()
+    def encode_indices(self, x: Any, y: Any = None) -> Tensor:
+        """The indices of each item's codes, (B, *places, *shape): (B, h, w) of pictures with one code a place.
+
+        Raises:
+            Mistake: for a model without codes.
+        """
+        return indices_of(self, self.encode(x, y))
+
+    def decode_indices(self, indices: Any, y: Any = None) -> Distribution:
+        """p(x|z,y) in the user's units for indices as `encode_indices` gives them, or with fewer axes.
+
+        Raises:
+            Mistake: for a model without codes, and for indices of another type or shape, or not there.
+        """
+        return self.decode(quantized(self).vectors(indices), y)
 
     @torch.no_grad()
     def rescale(self, mean: Tensor, scale: Tensor) -> None:

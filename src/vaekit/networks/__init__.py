@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 __all__ = [
+    "FSQ",
     "MADE",
     "MLP",
+    "BinarySpherical",
+    "ByPlace",
     "CausalTransformer",
     "Cell",
     "ClassAside",
@@ -14,20 +17,27 @@ __all__ = [
     "ConvEncoder",
     "Convolutional",
     "Dense",
+    "Grouped",
     "Gyroplanar",
     "Gyroplanes",
     "Head",
     "Hyperboloid",
+    "LinearCodebook",
+    "LookupFree",
     "Lorentzian",
+    "MapsDecoder",
     "OneHot",
     "Pair",
     "PictureLevel",
     "PixelNet",
+    "Quantizer",
     "Residual",
+    "ResidualCodes",
     "ResidualDecoder",
     "ResidualEncoder",
     "Shares",
     "SpectralNorm",
+    "VectorTable",
     "WithoutClass",
     "ZeroFill",
     "as_map",
@@ -41,18 +51,22 @@ __all__ = [
 from vaekit.networks import flows
 from vaekit.networks.causal import CausalTransformer
 from vaekit.networks.classed import ClassAside, WithoutClass
-from vaekit.networks.codebook import Codebook
+from vaekit.networks.codebook import Codebook, LinearCodebook
 from vaekit.networks.columns import Columns
 from vaekit.networks.conv import ConvDecoder, ConvEncoder, as_map, as_vector, picture_shape
 from vaekit.networks.gyroplanes import Gyroplanar, Gyroplanes
 from vaekit.networks.head import Head, features_of
 from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian
+from vaekit.networks.lattice import FSQ, BinarySpherical, LookupFree
+from vaekit.networks.levels import ByPlace, MapsDecoder
 from vaekit.networks.masked import MADE
 from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype
 from vaekit.networks.onehot import OneHot
 from vaekit.networks.pairs import Convolutional, Dense, Pair, Residual
+from vaekit.networks.quantizer import Quantizer, VectorTable
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
+from vaekit.networks.several import Grouped, ResidualCodes
 from vaekit.networks.shares import Shares
 from vaekit.networks.spectral import SpectralNorm

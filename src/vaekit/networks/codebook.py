@@ -1,23 +1,22 @@
-"""Codebook: vectors that stand for whatever is nearest to them (van den Oord et al. 2017, arXiv:1711.00937)."""
+"""Codebooks: vectors that stand for whatever is nearest to them (van den Oord et al. 2017, arXiv:1711.00937)."""
 
 from __future__ import annotations
 
-__all__ = ["Codebook"]
+__all__ = ["Codebook", "LinearCodebook"]
 
 from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding
 
 from vaekit.messages import Mistake, require_count
-from vaekit.part import Part
+from vaekit.networks.quantizer import VectorTable
 
 MOST = 64  # batches that are kept for the next step, where a loop of the user's own never makes one
 DEAD = 0.01  # of the mean use: codes that are used less move to where data is
 
 
-class Codebook(Part):
+class Codebook(VectorTable):
     """K vectors of D numbers; each input is replaced by the nearest.
 
     The vectors follow the means of what they stand for, as moving averages, where `decay` is given; else they are
@@ -64,23 +63,8 @@ class Codebook(Part):
             self._seen.append((x.detach().flatten(0, -2), indices.flatten()))
         return self.lookup(indices), indices
 
-    @torch.no_grad()
-    def nearest(self, x: Tensor) -> Tensor:
-        """The index of the nearest vector to each input, (*leading)."""
-        with torch.autocast(x.device.type, enabled=False):
-            flat, vectors = x.to(self.vectors.dtype).flatten(0, -2), self.vectors
-            return torch.addmm(vectors.square().sum(-1), flat, vectors.T, alpha=-2).argmin(-1).view(x.shape[:-1])
-
-    def lookup(self, indices: Tensor) -> Tensor:
-        """The vectors of these indices, (*indices, D)."""
-        return embedding(indices.to(self.vectors.device), self.vectors)
-
-    def member(self, x: Tensor) -> Tensor:
-        """Whether each input is a vector of the codebook, (*leading)."""
-        same = (self.lookup(self.nearest(x)) == x).all(-1)
-        if not bool(same.all()):  # of two vectors that nearly agree, rounding may have named the other
-            same[~same] = (x[~same].unsqueeze(-2) == self.vectors).all(-1).any(-1)
-        return same
+    def table(self) -> Tensor:
+        return self.vectors
 
     @torch.no_grad()
     def start(self, x: Tensor) -> None:
@@ -117,3 +101,33 @@ class Codebook(Part):
         vectors, counts = torch.where(dead.unsqueeze(-1), anew, vectors), torch.where(dead, usual, counts)
         self.vectors.copy_(torch.where(finite, vectors, self.vectors))
         self.counts.copy_(torch.where(finite, counts, self.counts))
+
+
+class LinearCodebook(VectorTable):
+    r"""K vectors that never move times a learned linear map, which moves them all at once: none is left behind.
+
+    .. math:: e_k = W c_k, \quad c_k \sim N(0, I / D)
+
+    Zhu et al. 2024 (SimVQ, arXiv:2411.02038). The map begins at the identity, so that the vectors are the fixed ones.
+
+    Args:
+        size: K.
+        width: D.
+
+    Example:
+        >>> book = LinearCodebook(512, 16)
+        >>> [tuple(p.shape) for p in book.parameters()], book.table().shape
+        ([(16, 16)], torch.Size([512, 16]))
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("zhu2024",)
+
+    def __init__(self, size: int, width: int) -> None:
+        super().__init__()
+        self.size, self.width = require_count("size", size), require_count("width", width)
+        self.register_buffer("fixed", torch.randn(size, width) / width**0.5)
+        self.fixed: Tensor
+        self.map = nn.Parameter(torch.eye(width))
+
+    def table(self) -> Tensor:
+        return self.fixed @ self.map.T

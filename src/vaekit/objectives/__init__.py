@@ -22,6 +22,7 @@ __all__ = [
     "Capacity",
     "Classification",
     "ClusterELBO",
+    "CodeEntropy",
     "Commitment",
     "Contraction",
     "Control",
@@ -34,6 +35,7 @@ __all__ = [
     "DecoderNorm",
     "Denoising",
     "DensityRatio",
+    "Dequantization",
     "DisARM",
     "Discriminate",
     "DiscriminateItems",
@@ -102,7 +104,7 @@ from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubs
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
 from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency
-from vaekit.objectives.quantize import Commitment
+from vaekit.objectives.quantize import CodeEntropy, Commitment, Dequantization
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.relax import RELAX, Control, GradientNoise
 from vaekit.objectives.schedules import Schedule

@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "Adaptive",
     "AnyPosterior",
+    "AnyQuantized",
     "Average",
     "Bernoulli",
     "Categorical",
@@ -32,9 +33,12 @@ __all__ = [
     "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
+    "Rotated",
     "SharedAndPrivate",
+    "StochasticallyQuantized",
     "StraightThroughBernoulli",
     "StraightThroughCategorical",
+    "TwoLevelQuantized",
     "VonMisesFisher",
     "WrappedNormal",
 ]
@@ -55,7 +59,8 @@ from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.laplace import Laplace
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
-from vaekit.posteriors.quantized import Quantized
+from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, StochasticallyQuantized
 from vaekit.posteriors.refined import Refined
 from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate
 from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher
+from vaekit.posteriors.two_levels import TwoLevelQuantized

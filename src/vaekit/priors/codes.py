@@ -4,23 +4,25 @@ from __future__ import annotations
 
 __all__ = ["AutoregressiveCodes", "UniformCodes"]
 
+import math
 from typing import ClassVar
 
 from torch import Tensor
 
 from vaekit import distributions
-from vaekit.networks import CausalTransformer, Codebook
+from vaekit.networks import CausalTransformer, Quantizer
 from vaekit.priors.base import Prior
 
 
 class UniformCodes(Prior):
-    """p(z) = K^-N on the K vectors of a codebook at N places (van den Oord et al. 2017, arXiv:1711.00937).
+    """p(z) = K^-N for N indices of a codebook of K vectors (van den Oord et al. 2017, arXiv:1711.00937).
 
     Args:
-        codebook: the posterior's own.
+        codebook: the posterior's own, or another quantiser.
         places: N.
 
     Example:
+        >>> from vaekit.networks import Codebook
         >>> prior = UniformCodes(Codebook(16, 4), 3)
         >>> prior().log_prob(prior().sample((2,)))
         tensor([-8.3178, -8.3178])
@@ -28,20 +30,21 @@ class UniformCodes(Prior):
 
     cites: ClassVar[tuple[str, ...]] = ("oord2017",)
 
-    def __init__(self, codebook: Codebook, places: int) -> None:
+    def __init__(self, codebook: Quantizer, places: int) -> None:
         super().__init__()
         self.codebook, self.places = codebook, places
         self.latent_shape = (places * codebook.width,)
 
     def forward(self, *given: Tensor | None) -> distributions.UniformCodes:
         book = self.codebook
-        return distributions.UniformCodes(self.places, book.size, book.lookup, book.width, book.member)
+        return distributions.UniformCodes(self.places, book.size, book.lookup, book.width, book.member, book.shape)
 
 
 class AutoregressiveCodes(Prior):
     """p(z) = the product over places of p(code | the codes before), by a Transformer: fitted to a VQ-VAE.
 
-    The places of a picture's map go from left to right, row after row. The prior is fitted to the codes of a trained
+    The places of a picture's map go from left to right, row after row; where a place has several codes, they follow
+    one another. The prior is fitted to the codes of a trained
     model by `vk.fit_prior` (van den Oord et al. 2017, arXiv:1711.00937, fit a PixelCNN); what it costs is the rate.
 
     Args:
@@ -57,11 +60,12 @@ class AutoregressiveCodes(Prior):
 
     cites: ClassVar[tuple[str, ...]] = ("oord2017",)
 
-    def __init__(self, codebook: Codebook, places: int, *, width: int = 128, heads: int = 4, layers: int = 3) -> None:
+    def __init__(self, codebook: Quantizer, places: int, *, width: int = 128, heads: int = 4, layers: int = 3) -> None:
         super().__init__()
         self.codebook, self.places = codebook, places
         self.latent_shape = (places * codebook.width,)
-        self.net = CausalTransformer(codebook.size, places, width=width, heads=heads, layers=layers)
+        rows = places * math.prod(codebook.shape)
+        self.net = CausalTransformer(codebook.size, rows, width=width, heads=heads, layers=layers)
 
     def forward(self, *given: Tensor | None) -> distributions.AutoregressiveCodes:
         return distributions.AutoregressiveCodes(self.net, self.codebook, self.places)

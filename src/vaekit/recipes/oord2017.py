@@ -16,8 +16,9 @@ from torch import nn
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
+from vaekit.messages import Mistake
 from vaekit.models import VAE
-from vaekit.networks import Codebook, Convolutional, Dense
+from vaekit.networks import Codebook, Convolutional, Dense, Quantizer
 from vaekit.objectives import ELBO, Commitment, Recipe
 from vaekit.posteriors import Quantized
 from vaekit.priors import UniformCodes
@@ -36,6 +37,8 @@ def vq_vae(
     hidden: Sequence[int] = (512, 256),
     commitment: float = 0.25,
     decay: float | None = 0.99,
+    codebook: Quantizer | None = None,
+    posterior: type[Quantized] = Quantized,
     likelihood: Likelihood | None = None,
     transform: Transform | None = None,
     context: Context | None = None,
@@ -54,6 +57,8 @@ def vq_vae(
         hidden: widths of the fully connected encoder for items that are no pictures, the decoder's in reverse.
         commitment: how strongly the encoder is drawn to its codes.
         decay: of the codebook's moving averages; None learns it by gradient.
+        codebook: another quantiser of vk.networks in place of codes, code_dim and decay.
+        posterior: vk.posteriors.Quantized, or a class made from it.
         likelihood: a part of vk.likelihoods without its network.
         transform, context: as for vk.VAE.
 
@@ -62,24 +67,26 @@ def vq_vae(
         >>> model.posterior.latent_shape, model.sample(2).shape
         ((784,), torch.Size([2, 1, 28, 28]))
     """
+    if not (isinstance(posterior, type) and issubclass(posterior, Quantized)):
+        raise Mistake(f"got posterior={posterior!r:.60} and wanted vk.posteriors.Quantized or a class made from it.")
+    book = codebook if codebook is not None else Codebook(codes, code_dim, decay=decay)
     picture = len(shape) > 1
     pair = Convolutional(channels, None) if picture else Dense(hidden)
     context_width = sum(context.widths.values()) if context is not None else 0
     encoder = pair.encoder(shape, context_width)
     features: tuple[int, ...] = tuple(encoder.features)  # type: ignore[arg-type]
     where = features[1:] if picture else (places,)
-    codebook = Codebook(codes, code_dim, decay=decay)
     total = math.prod(where)
     decoder: nn.Module = (
-        Convolutional(channels, None).decoder(shape, (code_dim, *where), context_width)
+        Convolutional(channels, None).decoder(shape, (book.width, *where), context_width)
         if picture
-        else pair.decoder(shape, total * code_dim, context_width)
+        else pair.decoder(shape, total * book.width, context_width)
     )
     template = likelihood if likelihood is not None else default_likelihood(shape)
     model = VAE(
-        UniformCodes(codebook, total),
-        Quantized(encoder, codebook, where, **wired(encoder, shape, context)),
-        template.with_net(decoder, shape, **wired(decoder, (total * code_dim,), context)),
+        UniformCodes(book, total),
+        posterior(encoder, book, where, **wired(encoder, shape, context)),
+        template.with_net(decoder, shape, **wired(decoder, (total * book.width,), context)),
         transform=transform,
         context=context,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["as_latents", "flat_latents", "latent_names"]
+__all__ = ["as_latents", "column_names", "latent_names", "latents_of"]
 
 from typing import Any
 
@@ -12,6 +12,7 @@ from torch import Tensor
 
 from vaekit.messages import ArgumentMistake, Mistake
 from vaekit.models import HierarchicalVAE, Model
+from vaekit.models.codes import indices_of
 from vaekit.models.model import latent_mean
 
 
@@ -53,8 +54,27 @@ def latent_names(n: int) -> list[str]:
     return [f"z{i + 1}" for i in range(n)]
 
 
-def flat_latents(q: Any, what: str) -> Tensor:
-    """The mean of a posterior, a draw, or "moments": mean and deviation; the levels of a hierarchy side by side."""
+def column_names(n: int, what: str) -> list[str]:
+    """The names of n columns that `Run.encode` gives: z1, ..., with "moments" z1_sd, ... too, with "indices" i1, ...
+
+    Example:
+        >>> column_names(4, "moments"), column_names(2, "indices")
+        (['z1', 'z2', 'z1_sd', 'z2_sd'], ['i1', 'i2'])
+    """
+    if what == "indices":
+        return [f"i{i + 1}" for i in range(n)]
+    names = latent_names(n // 2 if what == "moments" else n)
+    return [*names, *(f"{name}_sd" for name in names)] if what == "moments" else names
+
+
+def latents_of(model: Model, x: Tensor, y: Any, what: str) -> Tensor:
+    """Of a batch in the model's units: the posterior's mean, a draw, "moments" (mean and deviation) or "indices".
+
+    The levels of a hierarchy stand side by side; indices are (B, *places), the others (B, columns).
+    """
+    q: Any = model._posterior(x, y)
+    if what == "indices":
+        return indices_of(model, q)
     z = q.rsample() if what == "sample" else latent_mean(q)
     flat = torch.cat([level.flatten(1) for level in z], -1) if isinstance(z, tuple) else z.flatten(1)
     return torch.cat([flat, q.variance.sqrt()], -1) if what == "moments" else flat

@@ -16,11 +16,12 @@ from vaekit.evaluation import drawn_imputations, mean_imputation
 from vaekit.measure import frozen_alike, measure, prepared, score_items
 from vaekit.messages import Mistake
 from vaekit.models import Model
+from vaekit.models.codes import quantized
 from vaekit.models.model import UserUnits, latent_mean
 from vaekit.noise import forked
 from vaekit.report import Plots, Subject, render, table, write_report
 from vaekit.run.folder import claim
-from vaekit.run.latents import as_latents, flat_latents, latent_names
+from vaekit.run.latents import as_latents, column_names, latents_of
 from vaekit.run.material import batches_of, is_loader, read_alike, value_like
 from vaekit.storage import save_model, write_json
 from vaekit.training.history import write_rows
@@ -118,24 +119,29 @@ class Run:
             data: items in the user's units, or a DataLoader of them (a tensor out); the run's own data where
                 nothing is given.
             y: their context, for a conditional model.
-            what: "mean", "sample" or "moments" (mean and standard deviation side by side).
+            what: "mean", "sample", "moments" (mean and standard deviation side by side) or, of a model with codes,
+                "indices": whole numbers, (items, places) or (items, h, w).
         """
-        if what not in ("mean", "sample", "moments"):
-            raise Mistake(f"got what={what!r} and wanted 'mean', 'sample' or 'moments'.")
+        if what not in ("mean", "sample", "moments", "indices"):
+            raise Mistake(f"got what={what!r} and wanted 'mean', 'sample', 'moments' or 'indices'.")
         if is_loader(data):
             if y is not None:
                 raise Mistake("got y= with a DataLoader, whose batches are used as they are: let it give (x, y).")
             batches = batches_of(data, conditional=self.model.context is not None)
             return torch.cat([self.encode(x, context, what=what) for x, context in batches])
         dataset, batches = self._chunks(data, y)
-        z = torch.cat([flat_latents(self.model._posterior(batch.x, batch.y), what).cpu() for batch in batches])
-        names = latent_names(z.shape[1] // (2 if what == "moments" else 1))
-        return frame_like(dataset, z, [*names, *(f"{n}_sd" for n in names)] if what == "moments" else names)
+        z = torch.cat([latents_of(self.model, batch.x, batch.y, what).cpu() for batch in batches])
+        if dataset.columns is not None:
+            z = z.flatten(1)
+        return frame_like(dataset, z, column_names(z[0].numel(), what))
 
     @torch.no_grad()
     def decode(self, z: Any, y: Any = None, *, mean: bool | None = None) -> Any:
         """Items from latents, in the user's units; latents as array, tensor or DataFrame."""
-        tensor = as_latents(z, self.model).to(self.device)
+        return value_like(self._decoded(as_latents(z, self.model), y, mean), z, self.record["data"])
+
+    def _decoded(self, z: Tensor, y: Any, mean: bool | None) -> Tensor:
+        tensor = z.to(self.device)
         like = next(self.model.parameters())
         context = self.model.to_context(y, len(tensor))
         parts = []
@@ -143,7 +149,13 @@ class Run:
             some = None if context is None else {k: v[rows] for k, v in context.items()}
             px = self.model._likelihood(tensor[rows].to(like.dtype), some)
             parts.append(self._value(px, mean))
-        return value_like(torch.cat(parts), z, self.record["data"])
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def decode_indices(self, indices: Any, y: Any = None, *, mean: bool | None = None) -> Any:
+        """Items from the indices of their codes, as `encode(what="indices")` gives them; an array or a DataFrame."""
+        z = quantized(self.model).vectors(indices.to_numpy(copy=True) if hasattr(indices, "columns") else indices)
+        return value_like(self._decoded(z, y, mean), indices, self.record["data"])
 
     def _value(self, px: Any, mean: bool | None) -> Tensor:
         return self.model._value(UserUnits(px, self.model.transform), mean).cpu()
