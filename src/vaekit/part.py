@@ -18,7 +18,8 @@ class Part(nn.Module):
 
     A Part's constructor only stores; what it was called with stays in `arguments` and is what the
     store writes. `cites` names the papers (keys of `vaekit.references.PAPERS`) that it comes from, `leads`
-    the hooks that it calls itself for the parts in it, such as those that see a piece of each item only.
+    the hooks that it calls itself for the parts in it, such as those that see a piece of each item only. `compiles`
+    is False for what differentiates inside its own pass, which compilers get wrong.
 
     Example:
         >>> class Scale(Part):
@@ -31,6 +32,7 @@ class Part(nn.Module):
 
     cites: ClassVar[tuple[str, ...]] = ()
     leads: ClassVar[tuple[str, ...]] = ()
+    compiles: ClassVar[bool] = True
     arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Part:

@@ -273,7 +273,6 @@ class RecipeRow:
         steady: whether its loss means the same from the first step to the last; else its distortion is looked at.
         fall: nats by which that falls on digits within 200 steps; below 0 for what begins at its optimum.
         narrow: how far its loss in bf16 may be from float32's, relatively.
-        compiles: False where it differentiates inside its own pass.
     """
 
     name: str
@@ -285,7 +284,6 @@ class RecipeRow:
     steady: bool = True
     fall: float = 1.0
     narrow: float = 0.02
-    compiles: bool = True
 
     def __repr__(self) -> str:
         return self.name
@@ -326,7 +324,7 @@ RECIPES = [
     RecipeRow("fsq_vae_pictures", (2, 6, 7), {"levels": [4, 3], "channels": [4]}, of="fsq_vae"),
     RecipeRow("lfq_vae", arguments={"bits": 3, "places": 3, "hidden": [8]}),
     RecipeRow("bsq_vae", arguments={"bits": 4, "group": 3, "places": 3, "hidden": [8]}),
-    RecipeRow("sim_vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
+    RecipeRow("sim_vq_vae", steady=False, arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
     RecipeRow("rotation_vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
     RecipeRow("rvq_vae", arguments={"depth": 2, "codes": 5, "code_dim": 2, "places": 3, "hidden": [8]}),
     RecipeRow(
@@ -362,10 +360,10 @@ RECIPES = [
     RecipeRow("sliced_wae", arguments=_SMALL),
     RecipeRow("sinkhorn_ae", arguments={**_SMALL, "iterations": 20}),
     RecipeRow("rae_l2", arguments=_SMALL),
-    RecipeRow("rae_gp", arguments=_SMALL, compiles=False),
+    RecipeRow("rae_gp", arguments=_SMALL),
     RecipeRow("rae_sn", arguments=_SMALL),
     RecipeRow("denoising_autoencoder", arguments=_SMALL),
-    RecipeRow("contractive_autoencoder", arguments=_SMALL, compiles=False),
+    RecipeRow("contractive_autoencoder", arguments=_SMALL),
     RecipeRow("sparse_autoencoder", arguments=_SMALL),
     RecipeRow("geco_vae", arguments={**_SMALL, "distortion": 5.0}, steady=False),
     RecipeRow("dfc_vae", (9, 8), {"latent_dim": 2, "channels": [4], "width": 8}),
@@ -417,8 +415,8 @@ RECIPES = [
     RecipeRow("reinforce_vae", arguments=_SMALL),
     RecipeRow("vimco_vae", arguments=_SMALL),
     RecipeRow("disarm_vae", arguments=_SMALL),
-    RecipeRow("relax_vae", arguments={**_SMALL, "control": [5]}, compiles=False),
-    RecipeRow("rebar_vae", arguments=_SMALL, compiles=False),
+    RecipeRow("relax_vae", arguments={**_SMALL, "control": [5]}),
+    RecipeRow("rebar_vae", arguments=_SMALL),
     RecipeRow("wake_sleep", arguments=_SMALL, fall=0.05),
     RecipeRow("reweighted_wake_sleep", arguments={**_SMALL, "sleep": 0.5}),
     RecipeRow("cyclical_vae", arguments=_SMALL, steady=False),
@@ -427,12 +425,12 @@ RECIPES = [
     RecipeRow("joint_vae", arguments={**_SMALL, "levels": 3}, steady=False),
     RecipeRow("chi_vae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("lagging_vae", arguments=_SMALL),
-    RecipeRow("sa_vae", arguments=_SMALL, compiles=False),
+    RecipeRow("sa_vae", arguments=_SMALL),
     RecipeRow("svae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("power_spherical_vae", arguments={**_SMALL, "latent_dim": 3}),
     RecipeRow("poincare_vae", arguments={**_SMALL, "curvature": 0.7}),
     RecipeRow("hyperbolic_vae", arguments=_SMALL),
-    RecipeRow("hamiltonian_vae", arguments=_SMALL, compiles=False),
+    RecipeRow("hamiltonian_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
     RecipeRow("mvae", arguments=_SMALL),
     RecipeRow("mvae_three", arguments=_THREE, gaps=True, of="mvae"),

@@ -15,6 +15,7 @@ from torch import Tensor
 from vaekit import likelihoods
 from vaekit.noise import seed_step
 from vaekit.training import Batch, Callback, Fitter, Loader, Settings, Step
+from vaekit.training.compiling import Compiling
 from vaekit.training.fit import Interrupted
 from vaekit.training.replay import Losses
 
@@ -95,12 +96,17 @@ def test_bf16_agrees_with_float32(row: RecipeRow) -> None:
         assert narrow[player] == pytest.approx(loss, rel=row.narrow, abs=0.3), player
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row.compiles and row.gaps is False], ids=repr)
+@pytest.mark.parametrize("row", [row for row in ROWS if not row.gaps], ids=repr)
 def test_a_traced_step_agrees_with_the_eager_one(row: RecipeRow) -> None:
     """What a compiler sees (aot_eager: traced by dynamo and autograd, run by eager kernels) is the same loss."""
     torch._dynamo.reset()
     plan, x, y = on_digits(row, 64)
-    losses = Losses(Step(plan.model.train(), plan.objective))
+    step = Step(plan.model.train(), plan.objective)
+    if any(not getattr(part, "compiles", True) for part in step.modules()):  # it differentiates inside its own pass
+        choice = Compiling(step, "on", 100).choice
+        assert choice is not None and not choice["kept"] and "inside its own pass" in choice["why"]
+        return
+    losses = Losses(step)
     traced = torch.compile(losses, backend="aot_eager", dynamic=False)
     found = []
     for call in (losses, traced):

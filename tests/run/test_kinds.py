@@ -42,7 +42,7 @@ def test_arrays() -> None:
     far = run.score(np.full((1, 3), 1e4, dtype=np.float32), samples=8)
     assert far[0] > score.max() + 100
     assert run.sample(7).shape == (7, 3) and np.array_equal(run.sample(7, seed=1), run.sample(7, seed=1))
-    with pytest.raises(vk.Mistake, match="got what='mode' and wanted 'mean', 'sample' or 'moments'"):
+    with pytest.raises(vk.Mistake, match="got what='mode' and wanted 'mean', 'sample', 'moments' or 'indices'"):
         run.encode(TABLE, what="mode")
     with pytest.raises(vk.Mistake, match=r"got items of shape \(4,\) and the model wants \(3,\)"):
         run.encode(np.zeros((2, 4)))

@@ -11,7 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from vaekit.cli.lists import aligned, paper
+from vaekit.cli.options import add_imports
 from vaekit.cli.parser import Parser
+from vaekit.cli.runs import import_all
 from vaekit.messages import Mistake, near_miss
 
 
@@ -23,12 +25,14 @@ def parser() -> tuple[Parser, Callable[[argparse.Namespace], int]]:
     )  # fmt: skip
     p.add_argument("row", metavar="ROW", nargs="?", help="One of --list.")
     p.add_argument("--list", action="store_true", help="The rows, what each is to show and about how long it takes.")
+    add_imports(p)
     p.add_argument("--out", metavar="FOLDER", help="Write ROW.json there, with settings, seconds and figures.")
     return p, reproduce
 
 
 def reproduce(options: argparse.Namespace) -> int:
     """List or run."""
+    import_all(options.imports)
     reproductions: Any = importlib.import_module("vaekit.reproductions")
     rows = reproductions.ROWS
     if options.list:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
-from vaekit.distributions import BinaryConcrete, RelaxedOneHot
+from vaekit.distributions import BinaryConcrete, Blocks, RelaxedOneHot
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
 from vaekit.models.model import require_support
@@ -87,4 +87,5 @@ def _require_path(model: Model, game: Game, trace: Trace) -> None:
 
 def _relaxed(q: Distribution) -> bool:
     """Whether draws are relaxed, whose log p(z) is no density."""
-    return type(q) in (BinaryConcrete, RelaxedOneHot) or any(map(_relaxed, getattr(q, "parts", ())))
+    parts = q.parts if isinstance(q, Blocks) else ()
+    return type(q) in (BinaryConcrete, RelaxedOneHot) or any(map(_relaxed, parts))

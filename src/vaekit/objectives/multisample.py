@@ -125,6 +125,7 @@ class DReG(Bound):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("tucker2019", "burda2016")
+    compiles: ClassVar[bool] = False
 
     def __init__(self, samples: int = 8) -> None:
         super().__init__()

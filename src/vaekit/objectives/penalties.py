@@ -53,6 +53,7 @@ class DecoderGradient(Term):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("ghosh2020",)
+    compiles: ClassVar[bool] = False
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         if trace.z.requires_grad:
@@ -71,6 +72,7 @@ class Contraction(Term):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("rifai2011",)
+    compiles: ClassVar[bool] = False
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         with torch.enable_grad():

@@ -58,6 +58,7 @@ class RELAX(Scored):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("tucker2017", "grathwohl2018")
+    compiles: ClassVar[bool] = False
 
     def __init__(self, control: Control, samples: int = 1, *, beta: float | Schedule = 1.0) -> None:
         super().__init__()

@@ -31,6 +31,7 @@ class Hamiltonian(AnyPosterior):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("caterini2018",)
+    compiles: ClassVar[bool] = False
 
     def __init__(
         self,

@@ -42,6 +42,7 @@ class Refined(AnyPosterior):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("kim2018sa",)
+    compiles: ClassVar[bool] = False
 
     def __init__(
         self, posterior: Gaussian, prior: Part, likelihood: Part, *, steps: int = 5, rate: float = 0.5

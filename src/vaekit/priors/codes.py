@@ -53,6 +53,7 @@ class AutoregressiveCodes(Prior):
         width, heads, layers: of the Transformer.
 
     Example:
+        >>> from vaekit.networks import Codebook
         >>> prior = AutoregressiveCodes(Codebook(16, 4), 3, width=8, heads=2, layers=1)
         >>> prior().sample((2,)).shape
         torch.Size([2, 12])

@@ -39,6 +39,9 @@ class Compiling:
     def __init__(self, step: Step, how: str, total: int, *, choice: dict[str, Any] | None = None) -> None:
         self.step, self.total = step, total
         self.choice = {"kept": how == "on"} if choice is None and how != "measure" else choice
+        inside = next((part for part in step.modules() if not getattr(part, "compiles", True)), None)
+        if inside is not None and how != "off":
+            self.choice = {"kept": False, "why": f"{type(inside).__name__} differentiates inside its own pass"}
         self.eager: list[float] = []
         self.compiled: list[float] = []
         if self.choice is not None and self.choice["kept"]:
