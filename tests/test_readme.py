@@ -63,6 +63,22 @@ def test_the_training_loop_of_eight_lines_learns() -> None:
     assert len(shown) == 10 and best - 8 < shown[-1][1] < best + 8 and shown[0][1] < shown[-1][1]
 
 
+def test_the_block_beyond_one_gaussian_runs() -> None:
+    block = next(b for b in BLOCKS if "vk.fit_prior" in b)
+    numbers = torch.randn(80, 3, generator=torch.Generator().manual_seed(0))
+    numbers[::4, 1] = float("nan")
+    space: dict[str, object] = {"df_with_gaps": pd.DataFrame(numbers.numpy(), columns=list("abc"))}
+    quick = block.replace('"digits")\n', '"digits", epochs=1)\n')
+    quick = quick.replace('"miwae", df_with_gaps)', '"miwae", df_with_gaps, epochs=1)')
+    exec_block(quick.replace("codebook, 4))", "codebook, 4), epochs=1)"), space)
+    assert tuple(space["indices"].shape) == (1797, 2, 2)  # type: ignore[attr-defined]
+    assert tuple(space["better"].sample(3).shape) == (3, 8, 8)  # type: ignore[attr-defined]
+    again = space["pair"].reconstruct(space["half"])  # type: ignore[attr-defined]
+    assert again.shape == (5, 8, 8) and bool(torch.as_tensor(again).isfinite().all())
+    filled = space["table"].impute(space["df_with_gaps"])  # type: ignore[attr-defined]
+    assert not filled.isna().any().any()
+
+
 def test_every_command_names_options_and_recipes_that_exist() -> None:
     commands = re.findall(r"`(vaekit [^`]*)`", README) + re.findall(r"^(vaekit .*)$", README, re.M)
     assert len(commands) > 15

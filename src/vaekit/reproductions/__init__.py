@@ -4,7 +4,17 @@ from __future__ import annotations
 
 __all__ = ["ROWS", "Row", "reproduced"]
 
-from vaekit.reproductions import disentanglement, fitted_priors, likelihoods, missing
+from vaekit.reproductions import (
+    codes,
+    disentanglement,
+    fitted_priors,
+    labels,
+    likelihoods,
+    missing,
+    pictures,
+    spaces,
+)
 from vaekit.reproductions.row import Row, reproduced
 
-ROWS = {row.name: row for module in (missing, likelihoods, disentanglement, fitted_priors) for row in module.ROWS}
+MODULES = (missing, likelihoods, labels, spaces, codes, disentanglement, fitted_priors, pictures)
+ROWS = {row.name: row for module in MODULES for row in module.ROWS}
