@@ -95,6 +95,7 @@ def test_a_run_is_the_same_with_and_without(more: dict[str, Any], tmp_path: Path
     for mine, its in zip(replayed.model.parameters(), eager.model.parameters(), strict=True):
         assert torch.equal(mine, its)
     assert [row["loss"] for row in replayed.rows] == [row["loss"] for row in eager.rows]
+    assert replayed.metrics["replayed"] and not eager.metrics["replayed"]
 
 
 def test_recorded_operations_do_what_the_function_does() -> None:

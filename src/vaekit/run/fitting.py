@@ -205,7 +205,7 @@ def _numbers(run: Run, fitter: Fitter) -> dict[str, Any]:
         "items_per_second": round(passes * fitter.train.items / fitter.seconds, 1) if steps else None,
         "device": str(fitter.device), "seed": fitter.settings.seed, "split": name,
         "likelihood": run.record["likelihood"], "binarization": run.record["binarization"],
-        "compiled": fitter.compiling.choice, "threads": fitter.threads.count,
+        "compiled": fitter.compiling.choice, "replayed": bool(fitter.step.replay), "threads": fitter.threads.count,
         "best_step": fitter.stopper.best["step"], "skipped_steps": int(fitter.step.skipped), **found,
         "run": None if run.dir is None else str(run.dir),
     }  # fmt: skip

@@ -61,6 +61,10 @@ class Replay:
         scores = self._replayed(batch.x, *(batch.y or {}).values())[1]
         return Metrics(scores, len(batch), self.losses.gain)
 
+    def __bool__(self) -> bool:
+        """Whether steps are replayed by now."""
+        return self._replayed is not None
+
     def _try(self, batch: Batch) -> None:
         """Begin with the third step, where the second one was quick enough."""
         self._began.append(time.perf_counter())
