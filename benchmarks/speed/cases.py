@@ -130,7 +130,7 @@ CASES = {
     f"MLP, batch {batch}": Case(
         items, batch, 16, mlp_encoder, mlp_decoder, 512, weights=2 * 784 * 512 + 3 * 512 * 16, passes=passes
     )
-    for batch, items, passes in ((32, 20_000, 2), (128, 60_000, 3), (1024, 60_000, 1))
+    for batch, items, passes in ((32, 20_000, 2), (128, 45_000, 3), (1024, 60_000, 1))
 } | {
     "pythae's MNIST conv net": Case(
         640, 128, 16, mnist_encoder, mnist_decoder, 1024, sampled=1_000, lr=CALM
