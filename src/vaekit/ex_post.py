@@ -166,7 +166,7 @@ def _latents(
         given.append([(batch.y or {})[name] for name in prior.reads])
         if not drawn:
             _require_same_measure(q, prior(*given[0]))
-        k = 1 if isinstance(q, (PointMass, Codes)) else k
+        k = 1 if type(q) in (PointMass, Codes) else k  # not their kinds that are drawn
         drawn.append(q.rsample(torch.Size((k,))))
     z = torch.cat(drawn, 1)
     if not bool(z.isfinite().all()):
@@ -217,9 +217,12 @@ def _descend(model: VAE, prior: Prior, z: Tensor, given: list[Tensor], settings:
     kept = {name: value.clone() for name, value in prior.state_dict().items()}
     (optimizer,) = make_optimizers({"prior": moving}, lr=settings.lr).values()
     hooks = [part for part in prior.walk("after_step") if part not in set(model.modules())]
+    inside = [part for part in prior.modules() if part in set(model.modules())]  # the model's own stay as they are
     progress = Progress(total, 0, show=show)
     while at < total and since < patience:
         prior.train()
+        for part in inside:
+            part.eval()
         for rows in train[torch.randperm(len(train), device=z.device)].tensor_split(batches):
             for group in optimizer.param_groups:
                 group["lr"] = settings.lr * learning_rate(settings, at, total)

@@ -65,6 +65,9 @@ class Part(nn.Module):
     def after_step(self, step: int) -> None:
         """Called after every optimiser step: what moves without a gradient (schedules, codebooks)."""
 
+    def forget(self) -> None:
+        """Drop what was gathered for the next `after_step`, as if no batch had been seen."""
+
     def papers(self) -> list[str]:
         """The keys of the papers behind this part and the parts in it, each once."""
         return list(dict.fromkeys(key for module in self.modules() for key in getattr(module, "cites", ())))

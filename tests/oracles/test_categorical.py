@@ -18,7 +18,7 @@ from vaekit import distributions as d
 from vaekit import posteriors, priors, recipes
 from vaekit.evaluation import log_likelihoods
 from vaekit.messages import Mistake
-from vaekit.objectives import ELBO, IWAE, as_game, check
+from vaekit.objectives import ELBO, IWAE, MIWAE, STL, TVO, DReG, Renyi, as_game, check
 from vaekit.objectives.schedules import Exponential
 
 N, K = 2, 3
@@ -167,11 +167,14 @@ def test_the_temperature_is_a_schedule_that_steps_move() -> None:
     assert type(model.eval().posterior(x)) is d.OneHot
 
 
-def test_bounds_of_several_relaxed_draws_are_refused() -> None:
+@pytest.mark.parametrize(
+    "term", [IWAE(3), MIWAE(1, 3), Renyi(0.5, 3), TVO(samples=3), STL(), DReG(3)], ids=lambda term: term.name
+)
+def test_terms_that_read_densities_of_relaxed_draws_are_refused(term: Any) -> None:
     """log p(z) of a relaxed value is no density."""
     model = categorical(posteriors.RelaxedCategorical).model
     with pytest.raises(Mistake, match="relaxed"):
-        check(model, as_game(IWAE(3)), pictures(), None, batch_size=2)
+        check(model, as_game(term), pictures(), None, batch_size=2)
 
 
 def test_uneven_latents_are_refused() -> None:

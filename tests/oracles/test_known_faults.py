@@ -1,4 +1,4 @@
-"""Faults that other libraries were found to have, and the test here that would fail on each."""
+"""Faults that other libraries were found to have, and the test that was written against each."""
 
 from __future__ import annotations
 

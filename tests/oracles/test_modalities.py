@@ -386,9 +386,9 @@ def test_jmvae_reaches_log_p_and_its_experts_the_exact_posteriors() -> None:
     near(trace.log_w, w.log_p(x).expand(4, -1))
     want = sum(kl_divergence(w.posterior(x), w.posterior(x, [name])) for name in NAMES)
     near(ExpertKL()(model, trace), want)
-    for name in NAMES:
-        left = w.modalities.only(x, [name])
-        near(model.trace(left, samples=4).log_w, w.log_p(x, [name]).expand(4, -1))
+    for names in ([NAMES[0]], [NAMES[1]], [NAMES[2]], [*NAMES[:2]], [*NAMES[1:]]):  # of several, the prior counts once
+        left = w.modalities.only(x, names)
+        near(model.trace(left, samples=4).log_w, w.log_p(x, names).expand(4, -1))
     near(-OfSubsets(MIWAE(1, 4))(model, trace), sum(w.log_p(x, [name]) for name in NAMES))
 
 
@@ -471,6 +471,19 @@ def test_weights_count_in_the_loss_and_nowhere_else() -> None:
         Distortion("bits")(model, trace)
     with pytest.raises(Mistake, match="weight -1.0 for bit"):
         recipes.mopoe_vae(**arguments, weights={"bit": -1.0})
+
+
+def test_weights_stand_in_the_weights_of_draws() -> None:
+    """From outside a weight below 1 would reward draws that hardly count for a worse likelihood, without end."""
+    torch.manual_seed(0)
+    arguments = {"shape": (9,), "modalities": world().modalities.shapes, "latent_dim": 2, "hidden": [6]}
+    plan = recipes.mmvae(**arguments, samples=4, weights={"bit": 5.0, "wide": 0.5})
+    model, x = plan.model.eval(), world().data().float()
+    trace = model.trace(x, samples=12)
+    scores = trace.px.observed(x)
+    log_w = trace.log_w + 4 * scores["bit"] - 0.5 * scores["wide"]  # (3 experts of 4 draws, B)
+    want = -(log_w.view(3, 4, -1).logsumexp(1) - math.log(4)).mean(0)
+    near(plan.objective(model, trace), want, 1e-5)  # float32
 
 
 # -- from some modalities to others -----------------------------------------------------------------------------

@@ -41,6 +41,15 @@ def test_one_whole_step_from_the_right_width_is_exact() -> None:
     torch.testing.assert_close(q.variance, variance.expand_as(q.loc), rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("latents", [1, 2, 5, 32])
+def test_the_fixed_points_have_the_first_two_moments_of_a_gaussian(latents: int) -> None:
+    """Between latents too, else the curvature along one would be taken for that along another."""
+    plan = recipes.sa_vae(shape=(6,), latent_dim=latents, hidden=[8])
+    points = plan.model.posterior.points.double()
+    assert torch.equal(points.mean(0), torch.zeros(latents).double())
+    assert torch.equal(points.T @ points / len(points), torch.eye(latents).double())
+
+
 def test_many_steps_end_at_the_posterior() -> None:
     model, x, log_p = wrong(shift=2.0, wider=3.0)
     mean, variance = best(model, x)

@@ -77,7 +77,13 @@ def test_a_replay_that_is_not_the_step_is_refused(monkeypatch: pytest.MonkeyPatc
         return lambda *given: [2 * value for value in made(*given)]
 
     monkeypatch.setattr(replay, "recorded", wrong)
-    assert three_steps(Step(small().model, ELBO())) == "its gradients are not the eager step's"
+    step, eager = Step(small().model, ELBO()), Step(small().model, ELBO())
+    assert three_steps(step) == "it is not the eager step"
+    for i in range(3):
+        seed_step(i, CPU)
+        eager(Batch(torch.ones(8, 6)))
+    for mine, its in zip(step.parameters(), eager.parameters(), strict=True):
+        assert torch.equal(mine, its)  # the trial left no gradients
 
 
 def test_slow_steps_and_short_runs_are_not_recorded(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -34,7 +34,7 @@ class ClassedGaussian(Distribution):
     """
 
     arg_constraints = {}
-    has_rsample = True
+    has_rsample = False  # of the class, whose probabilities a draw's gradient would miss
 
     def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor) -> None:
         self.log_share = logits.log_softmax(-1)

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.distributions import Distribution, register_kl
 
 from vaekit.distributions.codes import Codes
+from vaekit.distributions.soft_codes import SoftCodes
 
 
 class AutoregressiveCodes(Distribution):
@@ -68,6 +69,11 @@ class AutoregressiveCodes(Distribution):
     def tempered(self, temperature: float) -> AutoregressiveCodes:
         """The same with each place's logits divided by the temperature."""
         return AutoregressiveCodes(self.net, self.codebook, self.places, self.temperature * temperature)
+
+
+@register_kl(SoftCodes, AutoregressiveCodes)
+def _no_closed_form(q: SoftCodes, p: AutoregressiveCodes) -> Tensor:
+    raise NotImplementedError  # of codes that are drawn; it is taken from the draws
 
 
 @register_kl(Codes, AutoregressiveCodes)

@@ -211,9 +211,10 @@ def summary(log_w: Tensor, jacobian: Tensor | float = 0.0) -> tuple[Tensor, Tens
 
 
 def _by_groups(log_w: Tensor, k: int) -> Tensor:
-    """The mean over K // k disjoint groups of the estimate by k draws, (B,)."""
+    """The mean over K // k disjoint groups of the estimate by k draws, (B,); each takes its draws from all over, since
+    a mixture's come part after part."""
     groups = len(log_w) // k
-    return log_mean_exp(log_w[: groups * k].view(groups, k, -1), 1).mean(0)
+    return log_mean_exp(log_w[: groups * k].view(k, groups, -1), 0).mean(0)
 
 
 def _curve_sizes(samples: int) -> list[int]:

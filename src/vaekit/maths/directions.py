@@ -35,7 +35,7 @@ def vmf_gap(dim: int, concentration: Tensor, shape: tuple[int, ...] = ()) -> Ten
     k = concentration.double()
     with torch.no_grad():
         gap = _accepted(dim, k, shape)
-        rate = _rate(dim, k, gap) if concentration.requires_grad else None
+        rate = _rate(dim, k, gap) if torch.is_grad_enabled() else None
     return gap if rate is None else gap + rate * (k - k.detach())
 
 

@@ -18,6 +18,7 @@ class Quantizer(Part):
         size: how many values each index has, K.
         width: how many numbers a vector has, D.
         shape: of the indices of one place: () for one, (L,) for L.
+        legible: whether a vector tells its indices, so that `nearest` is the inverse of `lookup`.
 
     Forward: x (*leading, D), as `project` gives it -> vectors (*leading, D) and their indices (*leading, *shape).
     """
@@ -25,6 +26,7 @@ class Quantizer(Part):
     size: int
     width: int
     shape: tuple[int, ...] = ()
+    legible: bool = True
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         indices = self.nearest(x)

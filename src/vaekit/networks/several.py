@@ -33,6 +33,8 @@ class ResidualCodes(Quantizer):
 
     cites: ClassVar[tuple[str, ...]] = ("zeghidour2021", "lee2022")
 
+    legible = False  # the sum of a row's vectors may lie nearest to another row's first one
+
     def __init__(self, books: Sequence[VectorTable]) -> None:
         super().__init__()
         if not all(isinstance(book, VectorTable) for book in books) or len({book.width for book in books}) != 1:

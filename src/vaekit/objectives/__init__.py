@@ -56,6 +56,7 @@ __all__ = [
     "MutualInformation",
     "OfSubsets",
     "RandomSubsets",
+    "WeighedMIWAE",
     "Recipe",
     "Reconstruction",
     "Renyi",
@@ -100,7 +101,7 @@ from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples
 from vaekit.objectives.game import Game, as_game
 from vaekit.objectives.groups import GroupELBO
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, Sinkhorn, SlicedWasserstein
-from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets
+from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets, WeighedMIWAE
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
 from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency

@@ -101,8 +101,8 @@ class Fool(Term):
     """The cross-entropy of a discriminator that is to take view a for the other one, (B,).
 
     It has the fixed point of the minimax game and a gradient where the discriminator is sure (Goodfellow et al. 2014,
-    arXiv:1406.2661). Of an optimal discriminator it is E_a log(1 + a / b): 0 at the least, log 2 where a is b, and no
-    divergence, so that what it is added to is no bound.
+    arXiv:1406.2661). Of an optimal discriminator it is E_a log(1 + a / b), log 2 at the least, where a is b. What it is
+    added to is no bound.
 
     Args:
         discriminator: (B, D) -> (B, 1), the logit of "from a".

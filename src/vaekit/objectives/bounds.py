@@ -70,6 +70,7 @@ class IWAE(Bound):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("burda2016",)
+    reads_densities: ClassVar[bool] = True
 
     def __init__(self, samples: int = 8) -> None:
         super().__init__()

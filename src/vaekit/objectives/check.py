@@ -12,9 +12,9 @@ from vaekit.distributions import BinaryConcrete, Blocks, RelaxedOneHot
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
 from vaekit.models.model import require_support
-from vaekit.objectives.bounds import IWAE
 from vaekit.objectives.game import Game
 from vaekit.objectives.term import Sum, Weighted
+from vaekit.part import Part
 
 
 def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, batch_size: int) -> None:
@@ -47,9 +47,10 @@ def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, b
     require_support(trace.px, x)
     _require_path(model, game, trace)
     relaxed = any(_relaxed(q) for q, _, _ in trace.levels)
-    if relaxed and any(isinstance(t, IWAE) for t in terms):
+    dense = next((t for t in terms if getattr(t, "reads_densities", False)), None)
+    if relaxed and dense is not None:
         raise Mistake(
-            "IWAE needs log p(z) of the relaxed latents, which a relaxed posterior does not have: "
+            f"{type(dense).__name__} needs log p(z) of the relaxed latents, which a relaxed posterior does not have: "
             "use ELBO(), or the posterior StraightThroughBernoulli or StraightThroughCategorical."
         )
     losses, _ = game.score(model, trace)
@@ -67,6 +68,9 @@ def check(model: Model, game: Game, x: Tensor, y: dict[str, Tensor] | None, *, b
             )
     for name, buffer in [*model.named_buffers(), *game.named_buffers()]:
         buffer.copy_(state[name])
+    for part in [*model.modules(), *game.modules()]:
+        if isinstance(part, Part):
+            part.forget()
 
 
 def _require_path(model: Model, game: Game, trace: Trace) -> None:

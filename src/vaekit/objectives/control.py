@@ -26,21 +26,24 @@ class Controlled(Term):
 
     def __init__(self) -> None:
         super().__init__()
-        self._gap: Tensor | None = None
+        self._gaps: list[Tensor] = []  # of the parts of a batch
 
     def note(self, gap: Tensor) -> None:
         """Keep what the controller is to react to."""
         if self.training and torch.is_grad_enabled():
-            self._gap = gap.detach().mean()
+            self._gaps.append(gap.detach().mean())
 
     def react(self, gap: Tensor) -> None:
         raise NotImplementedError
 
     @torch.no_grad()
     def after_step(self, step: int) -> None:
-        if self._gap is not None:
-            self.react(torch.nan_to_num(self._gap, 0.0, 0.0, 0.0))
-            self._gap = None
+        if self._gaps:
+            self.react(torch.nan_to_num(torch.stack(self._gaps).mean(), 0.0, 0.0, 0.0))
+            self._gaps = []
+
+    def forget(self) -> None:
+        self._gaps = []
 
 
 class GECO(Controlled):

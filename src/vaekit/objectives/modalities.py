@@ -5,9 +5,9 @@ r"""Terms of models of several modalities: bounds of some of them, distances of 
 
 from __future__ import annotations
 
-__all__ = ["CrossELBO", "Distortion", "ExpertKL", "OfSubsets", "RandomSubsets"]
+__all__ = ["CrossELBO", "Distortion", "ExpertKL", "OfSubsets", "RandomSubsets", "WeighedMIWAE"]
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -17,6 +17,7 @@ from vaekit.distributions import DiagonalGaussian, PooledGaussian
 from vaekit.likelihoods.joint import Blocks
 from vaekit.messages import Mistake, require_count
 from vaekit.models import Model, Trace
+from vaekit.objectives.multisample import MIWAE
 from vaekit.objectives.term import Term
 from vaekit.posteriors import Experts, SharedAndPrivate
 
@@ -125,11 +126,38 @@ class Distortion(Term):
         return f"distortion of {self.modality}"
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
-        px = trace.px
-        if not isinstance(px, Blocks):
-            raise Mistake(f"{self.name} needs a likelihood of several modalities, vk.likelihoods.Joint.")
-        px.modalities.require([self.modality])
-        return -px.observed(trace.x)[self.modality].mean(0)
+        return -observed(trace, self.modality).mean(0)
+
+
+class WeighedMIWAE(MIWAE):
+    """MIWAE of the likelihood with each modality's to the power of its weight: a bound on that one's evidence.
+
+    The powers stand in the weights of the draws. Added to the bound from outside, as `Distortion` is, they would reward
+    draws that hardly count for a worse likelihood, without end where a weight is below 1.
+
+    Args:
+        outer, inner: as for MIWAE.
+        weights: modality -> its weight; 1 for those that are not named.
+    """
+
+    def __init__(self, outer: int, inner: int, weights: Mapping[str, float]) -> None:
+        super().__init__(outer, inner)
+        self.weights = dict(weights)
+
+    def bound(self, model: Model, trace: Trace) -> Tensor:
+        log_w = trace.log_w
+        for name, weight in self.weights.items():
+            log_w = log_w + (weight - 1) * observed(trace, name)
+        return self.of(log_w)
+
+
+def observed(trace: Trace, modality: str) -> Tensor:
+    """log p(x_m|z) of one modality, (K, B), 0 where it is missing."""
+    px = trace.px
+    if not isinstance(px, Blocks):
+        raise Mistake(f"the weight of {modality} needs a likelihood of several modalities, vk.likelihoods.Joint.")
+    px.modalities.require([modality])
+    return px.observed(trace.x)[modality]
 
 
 class CrossELBO(Term):

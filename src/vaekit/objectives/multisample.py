@@ -31,6 +31,7 @@ class MIWAE(Bound):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("rainforth2018", "burda2016")
+    reads_densities: ClassVar[bool] = True
 
     def __init__(self, outer: int = 8, inner: int = 8) -> None:
         super().__init__()
@@ -38,8 +39,11 @@ class MIWAE(Bound):
         self.samples = outer * inner
 
     def bound(self, model: Model, trace: Trace) -> Tensor:
-        log_w = trace.log_w[: self.samples].unflatten(0, (self.outer, self.inner))  # (M, K, B)
-        return log_mean_exp(log_w, 1).mean(0)
+        return self.of(trace.log_w)
+
+    def of(self, log_w: Tensor) -> Tensor:
+        """The bound of these weights, (M K or more, B) -> (B,)."""
+        return log_mean_exp(log_w[: self.samples].unflatten(0, (self.outer, self.inner)), 1).mean(0)
 
 
 class Renyi(Bound):
@@ -51,6 +55,7 @@ class Renyi(Bound):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("li2016",)
+    reads_densities: ClassVar[bool] = True
 
     def __init__(self, alpha: float = 0.5, samples: int = 8) -> None:
         super().__init__()
@@ -77,6 +82,7 @@ class TVO(Bound):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("masrani2019",)
+    reads_densities: ClassVar[bool] = True
 
     def __init__(self, partitions: int = 5, first: float = 0.05, samples: int = 8) -> None:
         super().__init__()
@@ -105,6 +111,7 @@ class STL(Bound):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("roeder2017",)
+    reads_densities: ClassVar[bool] = True
 
     def __init__(self, samples: int = 1) -> None:
         super().__init__()
@@ -125,6 +132,7 @@ class DReG(Bound):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("tucker2019", "burda2016")
+    reads_densities: ClassVar[bool] = True
     compiles: ClassVar[bool] = False
 
     def __init__(self, samples: int = 8) -> None:

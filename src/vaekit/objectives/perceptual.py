@@ -55,6 +55,7 @@ class FeatureDistance(Ranged):
     Args:
         net: any network from items (B, *X), in 0..1 over the range of the training data, to features (B, ...) or a list
             of them, a layer each. For a fixed measure freeze it: `net.requires_grad_(False)`.
+        ranged: False where net is to see the model's own units, as a discriminator does.
 
     Example:
         >>> frozen = nn.Linear(4, 3).requires_grad_(False)
@@ -66,22 +67,30 @@ class FeatureDistance(Ranged):
 
     cites: ClassVar[tuple[str, ...]] = ("hou2017", "larsen2016")
 
-    def __init__(self, net: nn.Module) -> None:
+    def __init__(self, net: nn.Module, *, ranged: bool = True) -> None:
         super().__init__()
-        self.net = net
+        self.net, self.ranged = net, ranged
+
+    def train(self, mode: bool = True) -> FeatureDistance:
+        """A frozen network stays as it was given."""
+        super().train(mode)
+        if not any(p.requires_grad for p in self.net.parameters()):
+            self.net.eval()
+        return self
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
-        both = self.net(self.unit(torch.cat([trace.x, reconstruction(trace)])))
+        both = torch.cat([trace.x, reconstruction(trace)])
+        both = self.net(self.unit(both) if self.ranged else both)
         layers = [both] if isinstance(both, Tensor) else list(both)
         squares = [0.5 * (a - b).square().flatten(1).mean(1) for a, b in (layer.chunk(2) for layer in layers)]
         return torch.stack(squares).sum(0)
 
 
 class Dissimilarity(Ranged):
-    """1 - MS-SSIM of a picture and its reconstruction, (B,), between 0 and 1 (Snell et al. 2017, arXiv:1511.06409).
+    """1 - MS-SSIM of a picture and its reconstruction, (B,), from 0 to 1 (Snell et al. 2017, arXiv:1511.06409).
 
-    No bound on log p(x). Scales are left out whose pictures do not hold the window, and the window shrinks to the
-    picture, so that it is defined at any size.
+    No bound on log p(x). Of one scale it goes up to 2. Scales are left out whose pictures do not hold the window, and
+    the window shrinks to the picture, so that it is defined at any size.
     """
 
     cites: ClassVar[tuple[str, ...]] = ("snell2017",)

@@ -33,6 +33,7 @@ class CUBO(Term):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("dieng2017",)
+    reads_densities: ClassVar[bool] = True
     scores = True
 
     def __init__(self, order: float = 2.0, samples: int = 8) -> None:

@@ -26,6 +26,7 @@ class Sleep(Term):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("hinton1995",)
+    reads_densities: ClassVar[bool] = True
     scores = True
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
@@ -47,6 +48,7 @@ class WakePhi(Term):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("bornschein2015", "le2019")
+    reads_densities: ClassVar[bool] = True
     scores = True
 
     def __init__(self, samples: int = 5) -> None:

@@ -137,7 +137,8 @@ class Adaptive(OfGroups):
     arXiv:2002.02886).
 
     The partner is the next of the group in the batch, in a circle. A latent is shared where KL(q(z_i|x) || q(z_i|x'))
-    lies below the middle between the least and the greatest of all latents.
+    lies below the middle between the least and the greatest of all latents. In the paper both of a pair share the same
+    latents; here each decides by its own divergence, and groups may be larger than two.
 
     Args:
         posterior: of one item by itself.

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.data import Modalities
-from vaekit.distributions import PooledGaussian
+from vaekit.distributions import DiagonalGaussian, PooledGaussian
 from vaekit.messages import Mistake
 from vaekit.networks import features_of
 from vaekit.part import Part
@@ -43,6 +43,8 @@ class EachThenAll(Part):
 
 class JointOrExperts(Experts):
     """q(z|x) of a network that reads all modalities, where all are seen; else the product of the experts of those seen.
+
+    Each expert is trained to be a posterior: the prior is in every one, and is taken out of the product but once.
 
     Args:
         joint: given all of x.
@@ -73,6 +75,17 @@ class JointOrExperts(Experts):
         x, there = given[0], seen.all(-1, keepdim=True)
         assert x is not None
         whole = self.joint(x.masked_fill(~there.view(-1, *[1] * (x.ndim - 1)), 0.0))
-        part = products(each, seen.unsqueeze(1))
-        loc = torch.where(there, whole.loc, part.loc.squeeze(1))
-        return PooledGaussian(loc, torch.where(there, whole.log_scale, part.log_scale.squeeze(1)), each, seen)
+        loc, log_scale = self.without_prior(each, seen)
+        loc = torch.where(there, whole.loc, loc)
+        return PooledGaussian(loc, torch.where(there, whole.log_scale, log_scale), each, seen)
+
+    @staticmethod
+    def without_prior(each: DiagonalGaussian, seen: Tensor) -> tuple[Tensor, Tensor]:
+        """The product of those seen over N(0, I) for all but one: each is a posterior, with the prior in it."""
+        product = products(each, seen.unsqueeze(1))
+        precision = (-2 * product.log_scale.squeeze(1)).exp()  # (B, D)
+        pull = product.loc.squeeze(1) * precision
+        largest = torch.where(seen.unsqueeze(-1), (-2 * each.log_scale).exp(), 0.0).amax(1)
+        spare = (seen.sum(1, keepdim=True) - 1).clamp_min(0)
+        left = torch.maximum(precision - spare, torch.where(largest > 0, largest, precision))
+        return pull / left, -0.5 * left.log()

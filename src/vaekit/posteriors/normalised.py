@@ -74,6 +74,9 @@ class NormalisedGaussian(Gaussian):
         loc = self.gamma * (h - mean) * (variance + TINY).rsqrt() + self.beta
         return distributions.DiagonalGaussian(loc, q.log_scale)
 
+    def forget(self) -> None:
+        self._seen = []
+
     @torch.no_grad()
     def after_step(self, step: int) -> None:
         """Move the running mean and variance by what was seen since the last step."""

@@ -20,7 +20,6 @@ from vaekit.part import Part
 from vaekit.posteriors.base import AnyPosterior
 from vaekit.posteriors.gaussian import LOG_SCALE, Gaussian
 
-POINTS = 8  # that the ELBO is taken at in evaluation
 FARTHEST = 3.0  # standard deviations that a mean moves in one step
 
 
@@ -29,9 +28,9 @@ class Refined(AnyPosterior):
 
     The steps follow the natural gradient, whose size needs no tuning: for a Gaussian with a diagonal covariance it is
     the gradient times the variance for a mean, and half the gradient for a log-scale. The ELBO is taken at points a
-    standard deviation from the mean, in pairs on either side, which have a Gaussian's first two moments and far less
-    noise than draws. In training the pairs are random, and the encoder learns through the steps; in evaluation they
-    are fixed, so that an item's posterior is always the same.
+    standard deviation from the mean, in pairs on either side, with far less noise than draws. In training one random
+    pair is taken, and the encoder learns through the steps; in evaluation as many fixed ones as give a Gaussian's first
+    two moments, the columns of a Hadamard matrix, so that an item's posterior is always the same.
 
     Args:
         posterior: where they begin.
@@ -57,8 +56,11 @@ class Refined(AnyPosterior):
         self.latent_shape = posterior.latent_shape
         parts: tuple[Any, ...] = (self.posterior, self.prior, self.likelihood)
         self.reads = tuple(dict.fromkeys(name for part in parts for name in part.reads))
-        half = torch.randn(POINTS // 2, *self.latent_shape).sign()
-        self.register_buffer("points", torch.cat([half, -half]))  # (M, D)
+        half = torch.ones(1, 1)
+        while len(half) < self.latent_shape[0]:
+            half = torch.cat([torch.cat([half, half], 1), torch.cat([half, -half], 1)])
+        half = half[:, : self.latent_shape[0]]
+        self.register_buffer("points", torch.cat([half, -half]))  # (M, D), orthogonal columns
         self.points: Tensor
 
     @property

@@ -10,6 +10,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from vaekit import distributions
+from vaekit.messages import Mistake
 from vaekit.networks import CausalTransformer, Quantizer
 from vaekit.priors.base import Prior
 
@@ -63,6 +64,8 @@ class AutoregressiveCodes(Prior):
 
     def __init__(self, codebook: Quantizer, places: int, *, width: int = 128, heads: int = 4, layers: int = 3) -> None:
         super().__init__()
+        if not codebook.legible:
+            raise Mistake(f"the vectors of {type(codebook).__name__} do not tell their indices: take another one.")
         self.codebook, self.places = codebook, places
         self.latent_shape = (places * codebook.width,)
         rows = places * math.prod(codebook.shape)

@@ -56,6 +56,12 @@ class Resampled(Prior):
         self.log_scale: Tensor
         self._known: tuple[list[Any], Tensor] | None = None  # the weights with their versions, and log Z of them
 
+    def train(self, mode: bool = True) -> Resampled:
+        """Weights move between evaluations, and not all ways of moving them leave a mark on them."""
+        self._known = None
+        super().train(mode)
+        return self
+
     def log_accept(self, z: Tensor) -> Tensor:
         """log a(z), (*leading, D) -> (*leading)."""
         return self._log_accept((z - self.loc) * (-self.log_scale).exp())

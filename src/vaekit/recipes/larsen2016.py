@@ -41,7 +41,7 @@ def vae_gan(*, gamma: float = 0.1, **vae_arguments: Any) -> Recipe:
     leaky = nn.LeakyReLU
     body = ConvEncoder(shape, width=WIDTH, activation=leaky) if picture else MLP(shape, [256, WIDTH], activation=leaky)
     judge = nn.Sequential(body, nn.Linear(WIDTH, 1))
-    alike, model = float(WIDTH) * FeatureDistance(body), cast(Any, recipe.model)
+    alike, model = float(WIDTH) * FeatureDistance(body, ranged=False), cast(Any, recipe.model)
     game = Game(
         model=KL() + alike,
         decoder=gamma * alike + FoolItems(judge),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["joint_or_experts", "multimodal", "rising", "shared_and_private", "weighed"]
+__all__ = ["checked", "joint_or_experts", "multimodal", "rising", "shared_and_private", "weighed"]
 
 import copy
 import functools
@@ -102,12 +102,18 @@ def rising(beta: float | Schedule | None, samples: int = 1) -> ELBO:
 
 def weighed(term: Term, weights: Mapping[str, float] | None) -> Term:
     """A bound in which the likelihood of a modality counts as often as its weight says."""
+    for name, weight in checked(weights).items():
+        if weight != 1:
+            term = term + (weight - 1) * Distortion(name)
+    return term
+
+
+def checked(weights: Mapping[str, float] | None) -> dict[str, float]:
+    """The weights of modalities, which have to be above 0."""
     for name, weight in (weights or {}).items():
         if not isinstance(weight, Real) or not 0 < weight < math.inf:
             raise Mistake(f"got the weight {weight!r} for {name} and wanted a number above 0.")
-        if weight != 1:
-            term = term + (float(weight) - 1) * Distortion(name)
-    return term
+    return {name: float(weight) for name, weight in (weights or {}).items()}
 
 
 def _for_each(cut: Modalities, what: str, given: Any) -> dict[str, Any]:

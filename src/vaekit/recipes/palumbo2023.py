@@ -8,11 +8,11 @@ from __future__ import annotations
 
 __all__ = ["mmvae_plus"]
 
-from vaekit.objectives import MIWAE, Recipe
+from vaekit.objectives import Recipe, WeighedMIWAE
 from vaekit.posteriors import MixtureOfShared
 from vaekit.recipes.declare import extends
 from vaekit.recipes.lee2021 import dmvae
-from vaekit.recipes.multimodal import shared_and_private, weighed
+from vaekit.recipes.multimodal import checked, shared_and_private
 
 
 @extends(dmvae)
@@ -27,4 +27,4 @@ def mmvae_plus(*, samples: int = 8, weights: dict[str, float] | None = None, **d
         weights, dmvae_arguments: as for `dmvae`.
     """
     model = shared_and_private(MixtureOfShared, **dmvae_arguments)  # type: ignore[arg-type]
-    return Recipe(model, weighed(MIWAE(len(model.posterior.modalities.names), samples), weights))
+    return Recipe(model, WeighedMIWAE(len(model.posterior.modalities.names), samples, checked(weights)))

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 __all__ = ["mmvae"]
 
-from vaekit.objectives import MIWAE, Recipe
+from vaekit.objectives import Recipe, WeighedMIWAE
 from vaekit.posteriors import MixtureOfExperts
 from vaekit.recipes.declare import extends
-from vaekit.recipes.multimodal import multimodal, weighed
+from vaekit.recipes.multimodal import checked, multimodal
 from vaekit.recipes.wu2018 import mvae
 
 
@@ -24,4 +24,4 @@ def mmvae(*, samples: int = 8, weights: dict[str, float] | None = None, **mvae_a
         mvae_arguments: as for `mvae`.
     """
     model = multimodal(MixtureOfExperts, **mvae_arguments)  # type: ignore[arg-type]
-    return Recipe(model, weighed(MIWAE(len(model.posterior.subsets), samples), weights))
+    return Recipe(model, WeighedMIWAE(len(model.posterior.subsets), samples, checked(weights)))

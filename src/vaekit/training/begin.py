@@ -61,9 +61,10 @@ def _smallest(train: Loader | ForeignLoader, settings: Settings) -> int:
 
 
 def _first_items(train: Loader | ForeignLoader) -> tuple[Tensor, Mapping[str, Tensor] | None]:
-    """Training items in the user's units and their encoded context."""
+    """Training items in the user's units and their encoded context, all or as many as there is room for."""
     if isinstance(train, ForeignLoader):
         x, y = train.open(next(iter(train.loader)))
         return torch.as_tensor(x, device=train.device), y
     rows = max(2, BEFORE_FIT // max(1, train.x[0].numel()))
-    return train.raw(torch.arange(min(rows, train.items), device=train.x.device))
+    n = min(rows, train.items)
+    return train.raw(torch.arange(n, device=train.x.device) * train.items // n)  # evenly spaced: data may be sorted

@@ -15,7 +15,7 @@ aten = torch.ops.aten
 SAME_SHAPE = {aten.view.default, aten._unsafe_view.default, aten.expand.default}  # nothing happens where shapes agree
 
 IN_PLACE = {aten.add.Tensor: aten.add_.Tensor, aten.sub.Tensor: aten.sub_.Tensor, aten.mul.Tensor: aten.mul_.Tensor}
-FRESH = {aten.sigmoid.default, aten.exp.default, *IN_PLACE, *IN_PLACE.values()}  # their results are memory of their own
+FRESH = {aten.sigmoid.default, aten.exp.default, *IN_PLACE}  # their results are memory of their own
 
 
 def recorded(function: Function, inputs: Sequence[Tensor]) -> Function:
@@ -86,9 +86,11 @@ def _reused(node: fx.Node) -> None:
     places = [0, 1] if node.target != aten.sub.Tensor else [0]
     for i in places:
         own: Any = node.args[i]
-        alone = isinstance(own, fx.Node) and own.target in FRESH and len(own.users) == 1
+        fresh = isinstance(own, fx.Node) and (own.target in FRESH or own.meta.get("reused", False))
+        alone = fresh and len(own.users) == 1
         if alone and node.args[0] is not node.args[1] and _layout(own) == _layout(node):
             node.target, node.args = IN_PLACE[node.target], (own, node.args[1 - i])
+            node.meta["reused"] = True  # not for what the function changed itself, such as a buffer
             return
 
 

@@ -87,18 +87,21 @@ class Replay:
         try:
             replayed = Replayed(scored, tensors)
             with undisturbed(tensors.values()):
-                replayed(batch.x, *(batch.y or {}).values())
+                said = replayed(batch.x, *(batch.y or {}).values())
                 found = [tensors[name].grad for name in replayed.moved]
                 torch.set_rng_state(noise)
-                loss = self.losses(batch.x, batch.y)[0]
+                loss, scores = self.losses(batch.x, batch.y)
                 wanted = torch.autograd.grad(loss, [tensors[name] for name in replayed.moved])
         except Exception as error:  # what can go wrong in recording is of many kinds; eager steps tell if it was ours
             self.why = f"{type(error).__name__}: {str(error).splitlines()[0][:200]}"
-            return
-        if all(a is not None and torch.equal(a, b) for a, b in zip(found, wanted, strict=True)):
-            self._replayed = replayed
         else:
-            self.why = "its gradients are not the eager step's"
+            mine, its = [said[0], *said[1].values(), *found], [loss, *scores.values(), *wanted]
+            if all(a is not None and torch.equal(a, b) for a, b in zip(mine, its, strict=True)):
+                self._replayed = replayed
+            else:
+                self.why = "it is not the eager step"
+        for parameter in self.step.moved:  # of the trial
+            parameter.grad = None
 
 
 def _apart(step: Step) -> str | None:
@@ -138,7 +141,10 @@ class Replayed:
         with torch.no_grad():
             loss, *found = replay(*self.weights.values(), *inputs)
         rest = dict(zip(names, found, strict=False))
+        given: set[int] = set()
         for name, gradient in zip(self.moved, found[len(names) :], strict=True):
+            gradient = gradient.clone() if gradient.data_ptr() in given else gradient  # each may be changed in place
+            given.add(gradient.data_ptr())
             self.weights[name].grad = _laid_out(self.weights[name], gradient)
         return loss, rest
 

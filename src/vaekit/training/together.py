@@ -102,13 +102,28 @@ def _fails(fitters: Sequence[Fitter]) -> str | None:
     train = fitters[0].train
     assert isinstance(train, Loader)
     few = train.rows(torch.arange(min(FEW, train.items)).repeat(len(fitters)))
+    batch = _unfolded(few, len(fitters))
+    moved = [name for name, weight in weights.items() if weight.requires_grad]
     try:
-        _all_losses(bodies[0], weights, buffers, _unfolded(few, len(fitters)))
+        losses = _all_losses(bodies[0], weights, buffers, batch, randomness="same")[0]
+        stacked = torch.autograd.grad(losses.sum(), [weights[name] for name in moved], allow_unused=True)
+        torch.set_rng_state(noise)
+        own = dict(bodies[0].named_parameters())
+        loss = bodies[0](batch.x[0], None if batch.y is None else {name: v[0] for name, v in batch.y.items()})[0]
+        alone = torch.autograd.grad(loss, [own[name] for name in moved], allow_unused=True)
     except RuntimeError as error:
         return str(error).splitlines()[0]
     finally:
         torch.set_rng_state(noise)
-    return None
+    # code that asks a stacked tensor whether it carries a gradient is told no, and may take another way
+    agree = all(_alike(None if a is None else a[0], b) for a, b in zip(stacked, alone, strict=True))
+    return None if agree else "gradients of stacked models are not those of each"
+
+
+def _alike(a: Tensor | None, b: Tensor | None) -> bool:
+    if a is None or b is None:
+        return a is b
+    return torch.allclose(a, b, rtol=1e-2, atol=1e-3 * float(b.abs().max()) + 1e-6)
 
 
 def _unfolded(flat: Batch, runs: int) -> Batch:
@@ -117,14 +132,16 @@ def _unfolded(flat: Batch, runs: int) -> Batch:
     return Batch(flat.x.unflatten(0, (runs, -1)), y)
 
 
-def _all_losses(body: Losses, weights: Any, buffers: Any, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+def _all_losses(
+    body: Losses, weights: Any, buffers: Any, batch: Batch, *, randomness: str = "different"
+) -> tuple[Tensor, dict[str, Tensor]]:
     """The losses (runs,) and the scores (runs, ...) of a batch for each run."""
 
     def call(weights: Any, buffers: Any, x: Tensor, y: Any) -> Any:
         return called(body, {**weights, **buffers}, (x, y))
 
     axes = (0, 0, 0, None if batch.y is None else 0)
-    stacked = vmap(call, in_dims=axes, randomness="different")
+    stacked = vmap(call, in_dims=axes, randomness=randomness)
     found: tuple[Tensor, dict[str, Tensor]] = stacked(weights, buffers, batch.x, batch.y)
     return found
 
