@@ -139,6 +139,6 @@ CASES = {
         128, 32, 16, cifar_encoder, cifar_decoder, 4096, sampled=100, shape=(3, 32, 32), lr=CALM
     ),
     "IWAE, K = 50": Case(2_000, 100, 16, mlp_encoder, mlp_decoder, 512, samples=50),
-    "VQ-VAE": Case(60_000, 128, 16, mlp_encoder, mlp_decoder, 512, kind="vq"),
+    "VQ-VAE": Case(45_000, 128, 16, mlp_encoder, mlp_decoder, 512, kind="vq", passes=3),
     "two players (FactorVAE)": Case(5_120, 128, 16, mlp_encoder, mlp_decoder, 512, kind="game"),
 }  # fmt: skip

@@ -65,6 +65,11 @@ class Part(nn.Module):
     def after_step(self, step: int) -> None:
         """Called after every optimiser step: what moves without a gradient (schedules, codebooks)."""
 
+    @property
+    def moves_by_hand(self) -> bool:
+        """Whether its `after_step` has anything to do."""
+        return type(self).after_step is not Part.after_step
+
     def forget(self) -> None:
         """Drop what was gathered for the next `after_step`, as if no batch had been seen."""
 

@@ -90,7 +90,7 @@ def test_missing_values_and_context_are_stacked_too(capsys: pytest.CaptureFixtur
     ("recipe", "more", "why"),
     [
         ("factor_vae", {}, "the objective has several players"),
-        ("dreg", {}, "gradients of stacked models are not those of each"),
+        ("dreg", {}, "DReG differentiates inside its own pass"),
         ("vae", {"clip": 1.0}, "clip looks at one run"),
         ("vae", {"early_stopping": 2}, "early_stopping looks at one run"),
         ("vae", {"callbacks": [Callback()]}, "callbacks looks at one run"),

@@ -80,6 +80,10 @@ class Codebook(VectorTable):
         means = MiniBatchKMeans(self.size, n_init=1, max_iter=20, random_state=seed).fit(x.double().cpu().numpy())
         self.vectors.copy_(torch.from_numpy(means.cluster_centers_))
 
+    @property
+    def moves_by_hand(self) -> bool:
+        return self.decay is not None
+
     def forget(self) -> None:
         if self.decay is not None:
             self._seen = []

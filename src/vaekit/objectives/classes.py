@@ -33,7 +33,7 @@ class EnumeratedELBO(ELBO):
     """
 
     cites: ClassVar[tuple[str, ...]] = ("kingma2014b",)
-    scores: ClassVar[bool] = True  # it needs no gradient of draws
+    scores = True  # it needs no gradient of draws
 
     def bound(self, model: Model, trace: Trace) -> Tensor:
         q = trace.q

@@ -111,7 +111,7 @@ def _apart(step: Step) -> str | None:
     strange = next((m for m in step.modules() if type(m).__module__.split(".")[0] not in KNOWN), None)
     if strange is not None:
         return f"{type(strange).__name__} may decide in Python"
-    moving = next((part for part in step.after if not isinstance(part, Schedule)), None)
+    moving = next((part for part in step.after if not isinstance(part, Schedule) and part.moves_by_hand), None)
     return None if moving is None else f"{type(moving).__name__} moves without a gradient"
 
 

@@ -52,6 +52,11 @@ def apart(fitters: Sequence[Fitter]) -> str | None:
     other = next((part for part in moving if not isinstance(part, Schedule)), None)
     if other is not None:
         return f"{type(other).__name__} moves without a gradient"
+    inside = next(
+        (part for part in [*first.model.modules(), *first.game.modules()] if not getattr(part, "compiles", True)), None
+    )
+    if inside is not None:
+        return f"{type(inside).__name__} differentiates inside its own pass"
     if any(_structure(fitter) != _structure(first) for fitter in fitters[1:]):
         return "the models or objectives differ in more than their weights"
     if any(isinstance(part, nn.modules.batchnorm._BatchNorm) for part in first.model.modules()):
