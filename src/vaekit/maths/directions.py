@@ -33,9 +33,10 @@ def vmf_gap(dim: int, concentration: Tensor, shape: tuple[int, ...] = ()) -> Ten
         [1e-05, 1e-05]
     """
     k = concentration.double()
+    learning = torch.is_grad_enabled()  # stacked tensors do not tell whether they carry a gradient
     with torch.no_grad():
         gap = _accepted(dim, k, shape)
-        rate = _rate(dim, k, gap) if torch.is_grad_enabled() else None
+        rate = _rate(dim, k, gap) if learning else None
     return gap if rate is None else gap + rate * (k - k.detach())
 
 
