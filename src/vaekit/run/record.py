@@ -7,6 +7,7 @@ __all__ = ["centred", "describe", "parts_of", "reread"]
 import dataclasses
 import platform
 from collections.abc import Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import numpy
@@ -95,7 +96,7 @@ def words(value: Any) -> Any:
         return [words(v) for v in value]
     if isinstance(value, Mapping):
         return {str(k): words(v) for k, v in value.items()}
-    if isinstance(value, type):
+    if isinstance(value, (type, FunctionType)):
         return value.__name__
     if isinstance(value, Part):
         inner = ", ".join(f"{k}={words(v)}" for k, v in value.arguments.items() if v is not None and k != "net")
