@@ -1,8 +1,8 @@
-"""Factorised: a distribution whose log-density is a sum over the elements of its event."""
+"""Factorised: a distribution whose log-density is a sum over the elements of its event; Located: one with a middle."""
 
 from __future__ import annotations
 
-__all__ = ["Factorised", "frozen"]
+__all__ = ["Factorised", "Located", "frozen"]
 
 import copy
 
@@ -49,6 +49,31 @@ class Factorised(Distribution):
     def supports(self, value: Tensor) -> Tensor:
         """Which elements of value this distribution can have produced (NaN counts as yes)."""
         return torch.ones_like(value, dtype=torch.bool)
+
+
+class Located(Factorised):
+    """The base of those whose mean and mode are the `loc` that they are made with; `rsample` is by `from_noise`."""
+
+    loc: Tensor  # (*batch, *event)
+
+    @property
+    def mean(self) -> Tensor:
+        return self.loc
+
+    @property
+    def mode(self) -> Tensor:
+        return self.loc
+
+    def noise(self, shape: tuple[int, ...] = ()) -> Tensor:
+        """Standard normal noise for `from_noise`, (*shape, *batch, *event)."""
+        return torch.randn((*shape, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
+
+    def from_noise(self, noise: Tensor) -> Tensor:
+        """The sample that this noise makes; noise broadcasts, so that rows may share it."""
+        raise NotImplementedError
+
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        return self.from_noise(self.noise(tuple(sample_shape)))
 
 
 def frozen(q: Distribution) -> Distribution:

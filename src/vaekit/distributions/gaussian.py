@@ -15,13 +15,13 @@ from torch import Tensor
 from torch.distributions import Distribution, register_kl
 from torch.nn.functional import mse_loss
 
-from vaekit.distributions.base import Factorised
+from vaekit.distributions.base import Located
 from vaekit.maths import sum_event
 
 HALF_LOG_TWO_PI = 0.5 * math.log(2 * math.pi)
 
 
-class DiagonalGaussian(Factorised):
+class DiagonalGaussian(Located):
     """A Gaussian with independent elements.
 
     Args:
@@ -50,27 +50,12 @@ class DiagonalGaussian(Factorised):
         return taken
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         return self.scale.square().expand_as(self.loc)
-
-    def noise(self, shape: tuple[int, ...] = ()) -> Tensor:
-        """Standard normal noise for `from_noise`, (*shape, *batch, *event)."""
-        return torch.randn((*shape, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """The sample that this noise makes; noise broadcasts, so that rows may share it."""
         return torch.addcmul(self.loc, self.scale, noise)
-
-    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
-        return self.from_noise(self.noise(tuple(sample_shape)))
 
     def log_prob(self, value: Tensor) -> Tensor:
         if self.log_scale.ndim:

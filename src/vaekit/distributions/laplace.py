@@ -14,14 +14,14 @@ import torch
 from torch import Tensor
 from torch.distributions import register_kl
 
-from vaekit.distributions.base import Factorised
+from vaekit.distributions.base import Located
 from vaekit.distributions.gaussian import HALF_LOG_TWO_PI, DiagonalGaussian
 from vaekit.maths import sum_event
 
 LOG_TWO = math.log(2)
 
 
-class Laplace(Factorised):
+class Laplace(Located):
     """Heavy tails and a peak: most elements near the middle and a few far off.
 
     Args:
@@ -41,28 +41,13 @@ class Laplace(Factorised):
         super().__init__(loc, event_dims)
 
     @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
-
-    @property
     def variance(self) -> Tensor:
         return 2 * (2 * self.log_scale).exp().expand_as(self.loc)
-
-    def noise(self, shape: tuple[int, ...] = ()) -> Tensor:
-        """Standard normal noise for `from_noise`, (*shape, *batch, *event)."""
-        return torch.randn((*shape, *self.loc.shape), dtype=self.loc.dtype, device=self.loc.device)
 
     def from_noise(self, noise: Tensor) -> Tensor:
         """The sample that this noise makes, by way of the share of noise that is farther out."""
         away = -LOG_TWO - torch.special.log_ndtr(-noise.abs())
         return self.loc + self.log_scale.exp() * noise.sign() * away
-
-    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
-        return self.from_noise(self.noise(tuple(sample_shape)))
 
     def log_prob_each(self, value: Tensor) -> Tensor:
         return -(value - self.loc).abs() * (-self.log_scale).exp() - self.log_scale - LOG_TWO

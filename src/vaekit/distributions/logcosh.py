@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
-from vaekit.distributions.base import Factorised
+from vaekit.distributions.base import Located
 
 
-class LogCosh(Factorised):
+class LogCosh(Located):
     """Independent elements, like a Gaussian near their mean and like a Laplace far from it (Chen, Chen and Zhang 2019).
 
     With u ~ Beta(c, c), c = 1 / 2a, the logit of u over 2a has this density at s = 1, the generalised hyperbolic
@@ -38,14 +38,6 @@ class LogCosh(Factorised):
         self.loc, self.log_scale, self.sharpness = loc, log_scale, sharpness
         self.shape_ = 0.5 / sharpness
         super().__init__(loc, event_dims)
-
-    @property
-    def mean(self) -> Tensor:
-        return self.loc
-
-    @property
-    def mode(self) -> Tensor:
-        return self.loc
 
     @property
     def variance(self) -> Tensor:

@@ -16,6 +16,7 @@ __all__ = [
     "ConvDecoder",
     "ConvEncoder",
     "Convolutional",
+    "Curved",
     "Dense",
     "Grouped",
     "Gyroplanar",
@@ -64,7 +65,7 @@ from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype
 from vaekit.networks.onehot import OneHot
-from vaekit.networks.pairs import Convolutional, Dense, Pair, Residual
+from vaekit.networks.pairs import Convolutional, Curved, Dense, Pair, Residual
 from vaekit.networks.quantizer import Quantizer, VectorTable
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
 from vaekit.networks.several import Grouped, ResidualCodes

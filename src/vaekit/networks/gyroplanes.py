@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from vaekit.maths import ball_exp
 from vaekit.networks.mlp import MLP, require_widths
-from vaekit.networks.pairs import Dense
+from vaekit.networks.pairs import Curved
 from vaekit.part import Part
 
 
@@ -77,7 +77,7 @@ class Gyroplanes(Part):
 
 
 @dataclass(frozen=True)
-class Gyroplanar(Dense):
+class Gyroplanar(Curved):
     """Fully connected networks, the decoder's first layer of hyperplanes of the ball that the latents are in.
 
     Example:
@@ -85,8 +85,4 @@ class Gyroplanar(Dense):
         (64,)
     """
 
-    curvature: float = 1.0
-
-    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
-        widths, c = tuple(reversed(self.hidden)), self.curvature
-        return Gyroplanes(latent_dim, widths, curvature=c, context=context, activation=self.activation)
+    decodes = Gyroplanes

@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from vaekit.networks.mlp import MLP
-from vaekit.networks.pairs import Dense
+from vaekit.networks.pairs import Curved
 from vaekit.part import Part
 
 
@@ -68,7 +68,7 @@ class Hyperboloid(Part):
 
 
 @dataclass(frozen=True)
-class Lorentzian(Dense):
+class Lorentzian(Curved):
     """Fully connected networks whose decoder reads the coordinates of the hyperboloid.
 
     Example:
@@ -76,8 +76,4 @@ class Lorentzian(Dense):
         (64,)
     """
 
-    curvature: float = 1.0
-
-    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
-        widths, c = tuple(reversed(self.hidden)), self.curvature
-        return Hyperboloid(latent_dim, widths, curvature=c, context=context, activation=self.activation)
+    decodes = Hyperboloid

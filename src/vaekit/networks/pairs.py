@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-__all__ = ["Convolutional", "Dense", "Pair", "Residual"]
+__all__ = ["Convolutional", "Curved", "Dense", "Pair", "Residual"]
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 from torch import nn
 
@@ -42,6 +43,18 @@ class Dense(Pair):
     def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
         require_widths(self.hidden)
         return MLP(latent_dim, tuple(reversed(self.hidden)), context=context, activation=self.activation)
+
+
+@dataclass(frozen=True)
+class Curved(Dense):
+    """The base of fully connected networks whose decoder is given points of the Poincare ball."""
+
+    curvature: float = 1.0
+    decodes: ClassVar[Callable[..., nn.Module]]  # (latent_dim, widths, curvature=, context=, activation=)
+
+    def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
+        widths, c = tuple(reversed(self.hidden)), self.curvature
+        return type(self).decodes(latent_dim, widths, curvature=c, context=context, activation=self.activation)
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-__all__ = ["AnyPosterior", "Posterior"]
+__all__ = ["AnyPosterior", "Around", "Posterior"]
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -23,6 +24,27 @@ class AnyPosterior(Conditional):
     has_density: bool = True
     takes_missing: bool = False  # whether x may hold NaN
     infers: tuple[str, ...] = ()  # the fields of the context that it can do without
+
+
+class Around(AnyPosterior):
+    """The base of those that begin at another posterior, whose network and last layer are theirs."""
+
+    @property
+    def inner(self) -> Any:
+        """Where they begin."""
+        raise NotImplementedError
+
+    @property
+    def net(self) -> nn.Module:
+        """Its network."""
+        net: nn.Module = self.inner.net
+        return net
+
+    @property
+    def head(self) -> nn.Module:
+        """Its last layer."""
+        head: nn.Module = self.inner.head
+        return head
 
 
 class Posterior(AnyPosterior):

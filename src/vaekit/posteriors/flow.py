@@ -14,10 +14,10 @@ from torch import Tensor, nn
 
 from vaekit import distributions
 from vaekit.networks.flows import Layer
-from vaekit.posteriors.base import AnyPosterior, Posterior
+from vaekit.posteriors.base import Around, Posterior
 
 
-class Flow(AnyPosterior):
+class Flow(Around):
     """q(z|x) = the law of f_T(... f_1(z_0)) with z_0 from a Gaussian posterior.
 
     Args:
@@ -43,9 +43,8 @@ class Flow(AnyPosterior):
         self.reads, self.latent_shape = base.reads, base.latent_shape
 
     @property
-    def net(self) -> nn.Module:
-        """The base's own."""
-        return self.base.net
+    def inner(self) -> Any:
+        return self.base
 
     def forward(self, *given: Tensor | None) -> distributions.Flow:
         features = self.net(*given)

@@ -12,15 +12,15 @@ from __future__ import annotations
 __all__ = ["Adaptive", "Average", "Grouped", "Product"]
 
 from collections.abc import Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaekit.distributions import DiagonalGaussian, GroupedGaussian
 from vaekit.messages import Mistake
 from vaekit.part import Part
-from vaekit.posteriors.base import AnyPosterior
+from vaekit.posteriors.base import Around
 from vaekit.posteriors.gaussian import Gaussian
 
 
@@ -61,7 +61,7 @@ class Average(Part):
         return weight @ loc, 0.5 * (weight @ (2 * log_scale).exp()).log()
 
 
-class OfGroups(AnyPosterior):
+class OfGroups(Around):
     """The base: a posterior of one item by itself, and a way to pool those of a group.
 
     Args:
@@ -76,14 +76,8 @@ class OfGroups(AnyPosterior):
         self.reads, self.infers, self.latent_shape = tuple(reads), tuple(reads), posterior.latent_shape
 
     @property
-    def net(self) -> nn.Module:
-        """The network of the posterior of one item."""
-        return self.posterior.net
-
-    @property
-    def head(self) -> nn.Module:
-        """The last layer of the posterior of one item."""
-        return self.posterior.head
+    def inner(self) -> Any:
+        return self.posterior
 
     def pooled(self, loc: Tensor, log_scale: Tensor, member: Tensor) -> tuple[Tensor, Tensor]:
         """What the pool makes of a batch, in its own precision: precisions do not bear rounding to 1/256."""

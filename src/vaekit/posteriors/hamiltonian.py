@@ -14,10 +14,10 @@ from vaekit import distributions
 from vaekit.conditional import Conditional, pick
 from vaekit.messages import Mistake, require_count, require_positive
 from vaekit.networks import ZeroFill
-from vaekit.posteriors.base import AnyPosterior
+from vaekit.posteriors.base import AnyPosterior, Around
 
 
-class Hamiltonian(AnyPosterior):
+class Hamiltonian(Around):
     """q(z|x,y) = draws of a Gaussian after some leapfrog steps uphill in log p(x, z|y), with momenta that are cooled.
 
     The steps' lengths, one a latent, and the first temperature are learned with the rest.
@@ -54,16 +54,8 @@ class Hamiltonian(AnyPosterior):
         self.gaps = any(isinstance(m, ZeroFill) for m in base.modules())
 
     @property
-    def net(self) -> nn.Module:
-        """The base's."""
-        net: nn.Module = self.base.net
-        return net
-
-    @property
-    def head(self) -> nn.Module:
-        """The base's."""
-        head: nn.Module = self.base.head
-        return head
+    def inner(self) -> Any:
+        return self.base
 
     def forward(self, *given: Tensor | None) -> distributions.Hamiltonian:
         x, *fields = given

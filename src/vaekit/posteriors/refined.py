@@ -10,20 +10,20 @@ __all__ = ["Refined"]
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.distributions import kl_divergence
 
 from vaekit import distributions
 from vaekit.conditional import pick
 from vaekit.messages import Mistake, require_count
 from vaekit.part import Part
-from vaekit.posteriors.base import AnyPosterior
+from vaekit.posteriors.base import Around
 from vaekit.posteriors.gaussian import LOG_SCALE, Gaussian
 
 FARTHEST = 3.0  # standard deviations that a mean moves in one step
 
 
-class Refined(AnyPosterior):
+class Refined(Around):
     """A Gaussian posterior with steps of stochastic variational inference (Kim et al. 2018, arXiv:1802.02550).
 
     The steps follow the natural gradient, whose size needs no tuning: for a Gaussian with a diagonal covariance it is
@@ -64,16 +64,8 @@ class Refined(AnyPosterior):
         self.points: Tensor
 
     @property
-    def net(self) -> nn.Module:
-        """The encoder's network, for those who describe the model."""
-        net: nn.Module = self.posterior.net
-        return net
-
-    @property
-    def head(self) -> nn.Module:
-        """The encoder's last layer."""
-        head: nn.Module = self.posterior.head
-        return head
+    def inner(self) -> Any:
+        return self.posterior
 
     def forward(self, *given: Tensor | None) -> distributions.DiagonalGaussian:
         x, fields = given[0], {name: t for name, t in zip(self.reads, given[1:], strict=True) if t is not None}

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from torch import nn
 
-from vaekit.networks import Gyroplanar, Lorentzian
+from vaekit.networks import Curved, Gyroplanar
 from vaekit.objectives import Recipe
 from vaekit.posteriors import WrappedNormal
 from vaekit.recipes.declare import extends
@@ -26,7 +26,7 @@ def poincare_vae(
     curvature: float = 1.0,
     hidden: Sequence[int] = (512, 256),
     activation: type[nn.Module] = nn.ReLU,
-    pair: type[Gyroplanar] | type[Lorentzian] = Gyroplanar,
+    pair: type[Curved] = Gyroplanar,
     **vae_arguments: object,
 ) -> Recipe:
     """A VAE with latents in the Poincare ball, where trees have room: what is general near its centre.
@@ -35,7 +35,7 @@ def poincare_vae(
         curvature: c; the ball has the curvature -c and the radius 1 / sqrt(c).
         hidden: widths of the encoder's layers, the decoder's in reverse; its first layer is distances to hyperplanes.
         activation: a torch.nn class.
-        pair: vk.networks.Gyroplanar, or Lorentzian, whose decoder reads coordinates in place of distances.
+        pair: vk.networks.Gyroplanar, or vk.networks.Lorentzian, whose decoder reads coordinates in place of distances.
         vae_arguments: as for `vae`.
 
     Example:
