@@ -27,7 +27,8 @@ def main() -> None:
             CONTENDERS[contender](replace(case, items=case.batch), x[: case.batch], held, **settings).train()
             return {"seconds": time.perf_counter() - began}
         if action == "train":
-            return {"seconds": timed.train(), "bound": timed.bound(), "items": case.items * case.passes}
+            items = timed.items or case.items * case.passes
+            return {"seconds": timed.train(), "bound": timed.bound(), "items": items}
         if action == "sample" and timed.sample is not None:
             return {"seconds": timed.sample(case.sampled), "items": case.sampled}
         if action == "encode" and timed.encode is not None:
