@@ -324,8 +324,8 @@ def of_pythae(case: Case, x: Tensor, held: Tensor) -> Timed:
 def of_jax(case: Case, x: Tensor, held: Tensor) -> Timed:
     """One jitted scan over an epoch: a VAE in Flax, Adam in optax.
 
-    Its convolutions take minutes a step inside a scan and a good half of that outside, so that the convolutional net
-    makes one jitted step a round, of one batch.
+    The gradient of its transposed convolutions takes half a minute for a batch on this kind of machine, so that the
+    convolutional net makes one jitted step a round.
     """
     import flax.linen as fnn
     import jax
