@@ -18,13 +18,12 @@ class Case:
 
     Attributes:
         items: trained on in a round.
-        passes: how often in a round.
         passes: over the items in a round.
         batch: items in a step.
         latents: their number.
         samples: draws of z a step; above 1 the bound is the importance-weighted one.
-        kind: "vae", "vq" (512 codes of all latents, learned by gradient; the squared error is its bound) or "game" (a
-            discriminator charges the VAE with 6 times the total correlation).
+        kind: "vae", "vq" (512 codes of one number for each latent, learned by gradient; the squared error is its
+            bound) or "game" (a discriminator charges the VAE with 6 times the total correlation).
         encoder, decoder: make the networks, x -> features and z -> logits of x.
         sampled: items drawn from the prior in a round.
         weights: of matrix products, for the share of the peak: 6 operations a weight and an item.

@@ -94,17 +94,17 @@ def of_vaekit(case: Case, x: Tensor, held: Tensor, **settings: Any) -> Timed:
         return Recipe(model, objective)
 
     def vq_vae() -> Recipe:
-        """A code of all latents an item; the squared error is -log p(x|z) of variance 1/2 but for a constant.
+        """A code for each latent, as pythae has it: its flat encoders give as many places, of one number each.
 
-        What ties the codes is a mean over their numbers, as in pythae.
+        The squared error is -log p(x|z) of variance 1/2 but for a constant, what ties the codes a mean over places.
         """
-        codebook = vk.networks.Codebook(512, case.latents, decay=None)
+        codebook = vk.networks.Codebook(512, 1, decay=None)
         flat = vk.likelihoods.Gaussian(
             vk.networks.MLP(case.latents, [case.features]), case.shape,
             scale=vk.likelihoods.FixedScale(0.5), link=nn.Sigmoid,
         )  # fmt: skip
-        posterior = vk.posteriors.Quantized(vk.networks.MLP(case.shape, [case.features]), codebook, 1)
-        model = vk.VAE(vk.priors.UniformCodes(codebook, 1), posterior, flat)
+        posterior = vk.posteriors.Quantized(vk.networks.MLP(case.shape, [case.features]), codebook, case.latents)
+        model = vk.VAE(vk.priors.UniformCodes(codebook, case.latents), posterior, flat)
         return Recipe(model, vk.objectives.Reconstruction() + vk.objectives.Commitment() * (1 / case.latents))
 
     def train() -> float:
@@ -151,7 +151,7 @@ class ByHand(nn.Module):
         self.encoder, self.decoder = case.encoder(), case.decoder(case.latents)
         self.head = nn.Linear(case.features, (1 if case.kind == "vq" else 2) * case.latents)
         if case.kind == "vq":
-            self.codes = nn.Parameter(torch.empty(512, case.latents).uniform_(-1 / 512, 1 / 512))
+            self.codes = nn.Parameter(torch.empty(512, 1).uniform_(-1 / 512, 1 / 512))
         if case.kind == "game":
             self.discriminator = discriminator(case.latents)
 
@@ -163,8 +163,8 @@ class ByHand(nn.Module):
         """The squared error and the terms of the codebook, (B,) each."""
         f = self.head(self.encoder(x))
         with torch.no_grad():
-            nearest = torch.addmm(self.codes.square().sum(1), f, self.codes.T, alpha=-2).argmin(1)
-        e = self.codes[nearest]
+            apart = torch.addmm(self.codes.square().sum(1), f.reshape(-1, 1), self.codes.T, alpha=-2)
+        e = self.codes[apart.argmin(1)].view_as(f)
         lost = (self.decoder(f + (e - f).detach()).sigmoid() - x).square().flatten(1).sum(1)
         return -lost, (0.25 * (f - e.detach()).square() + (e - f.detach()).square()).mean(1)
 
