@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from torch import nn
 
-from vaekit.likelihoods import DiscretizedLogistic, FixedScale, Gaussian
+from vaekit.likelihoods import DiscretizedLogistic, FixedScale, Gaussian, NetworkScale
 from vaekit.recipes.choose import recipe
 from vaekit.reproductions.row import Row
 from vaekit.run import Run, fit
@@ -80,12 +80,12 @@ def curves(
     """The bound on the validation items after some epochs, for each number of latents; one layer of tanh."""
     figures = {}
     for data, sizes in latents.items():
-        faces = data == "frey_faces"  # a density of grey levels from 0 to 1, as published
-        density = {"likelihood": Gaussian(), "beta": 1.0} if faces else {"beta": 1.0}
+        faces = data == "frey_faces"  # a Gaussian of grey levels from 0 to 1, its scales by the network, as published
+        density = {"likelihood": Gaussian(scale=NetworkScale(), link=nn.Sigmoid)} if faces else {}
         shift = 560 * math.log(255) if faces else 0.0
         for latent_dim in sizes:
             net = {"hidden": [hidden[data]], "latent_dim": latent_dim, "activation": nn.Tanh}
-            history = trained("vae", data, {**training, "epochs": epochs[data][-1]}, **net, **density).history
+            history = trained("vae", data, {**training, "epochs": epochs[data][-1]}, **net, **density, beta=1.0).history
             for epoch in epochs[data]:
                 row = history.iloc[epoch - 1]
                 bound = -float(row["valid_rate"] + row["valid_distortion"])
