@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from vaekit import evaluation, posteriors, recipes
-from vaekit.distributions import DiagonalGaussian, PooledMixture
+from vaekit.distributions import DiagonalGaussian
 from vaekit.messages import Mistake
 from vaekit.networks.flows import Autoregressive, Reversed
-from vaekit.objectives import ELBO, ExpertFit
+from vaekit.objectives import ExpertFit, ExpertKL
 
 
 def joint_of(w: Linear) -> Any:
@@ -139,7 +139,7 @@ def test_the_gradient_of_the_fit_is_that_of_the_exact_distance() -> None:
     torch.manual_seed(0)
     trace = model.trace(x, samples=100_000)
     fit = ExpertFit()(model, trace).sum()
-    own = [p for e in model.posterior.experts for p in e.parameters() if e is not None]
+    own = list(model.posterior.experts.parameters())
     others = [*model.posterior.joint.parameters(), *model.likelihood.parameters()]
     assert all(g is None for g in torch.autograd.grad(fit, others, retain_graph=True, allow_unused=True))
     assert all(g is not None for g in torch.autograd.grad(fit, own, retain_graph=True, allow_unused=True))
@@ -199,14 +199,14 @@ def test_fitted_flows_find_a_posterior_that_no_diagonal_gaussian_is() -> None:
 # -- several but not all: the product itself ---------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("names", [["wide", "bit"], ["bit", "sheet"], ["wide"], list(NAMES), []], ids="+".join)
+@pytest.mark.parametrize("names", [["wide", "bit"], list(NAMES), []], ids="+".join)
 def test_chains_draw_from_the_product(names: list[str]) -> None:
     """Which is the exact posterior where the flows are, since the prior is in each and counts once."""
     w = world()
     model, x = model_of(w), w.data(2)
     left = w.modalities.only(x, names)
     exact = w.posterior(x, names) if names else MultivariateNormal(torch.zeros(2, 2).double(), torch.eye(2).double())
-    z, taken = evaluation.product_draws(model, left, draws=4000, steps=30)
+    z, taken = evaluation.product_draws(model, left, draws=3000, steps=20)
     assert float(taken.min()) > 0.6
     mean_of(z.flatten(1), exact.mean.flatten())
     mean_of((z - exact.mean).square().flatten(1), exact.variance.flatten())
@@ -219,10 +219,9 @@ def test_mistakes_are_said() -> None:
         evaluation.product_draws(model, torch.zeros(2, 4), draws=2)
     with pytest.raises(Mistake, match="JointOrFlows"):
         ExpertFit()(model, model.trace(torch.zeros(2, 4)))
-    with pytest.raises(Mistake, match="ExpertFit|ProductOfExperts or JointOrExperts"):
-        from vaekit.objectives import ExpertKL
-
-        flows = recipes.jnf(shape=(4,), latent_dim=2, hidden=[3]).model
+    flows = recipes.jnf(shape=(4,), latent_dim=2, hidden=[3]).model
+    with pytest.raises(Mistake, match="ProductOfExperts or JointOrExperts"):
         ExpertKL()(flows, flows.trace(torch.zeros(2, 4)))
-    assert isinstance(flows.eval().trace(torch.zeros(2, 4)).q, PooledMixture)
-    assert ELBO()(flows, flows.trace(torch.zeros(2, 4))).shape == (2,)
+    with pytest.raises(Mistake, match="Gaussian or Flow"):
+        posteriors.JointOrFlows(model.posterior.experts[0], dict.fromkeys(("first", "second"), model.posterior),
+                                model.posterior.modalities)  # fmt: skip

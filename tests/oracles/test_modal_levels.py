@@ -272,12 +272,12 @@ def test_each_subset_is_a_bound_on_log_p_of_all(known: Any) -> None:
             assert bool((bounds[-1] < whole).all())
             assert float(((ratio.mean(0) - 1) / (ratio.std(0) / 200)).abs().max()) < 5  # heavy where little is seen
             torch.manual_seed(1)
-            term = FromSubsets(ELBO(samples=40_000), [names])
-            found = -term(model, model.trace(x, samples=40_000))
-            torch.testing.assert_close(found, bounds[-1], rtol=0, atol=0.05)  # 40,000 draws
+            term = FromSubsets(ELBO(samples=10_000), [names])
+            found = -term(model, model.trace(x, samples=10_000))
+            torch.testing.assert_close(found, bounds[-1], rtol=0, atol=0.1)  # 10,000 draws
         torch.manual_seed(2)
-        mean = -FromSubsets(ELBO(samples=40_000))(model, model.trace(x, samples=40_000))
-        torch.testing.assert_close(mean, sum(bounds) / 3, rtol=0, atol=0.05)
+        mean = -FromSubsets(ELBO(samples=10_000))(model, model.trace(x, samples=10_000))
+        torch.testing.assert_close(mean, sum(bounds) / 3, rtol=0, atol=0.1)
         torch.manual_seed(3)
         left = -OfSubsets(IWAE(4000))(model, model.trace(x, samples=1))
         torch.testing.assert_close(left, log_p(model, x, ["wide"]) + log_p(model, x, ["bit"]), rtol=0, atol=0.1)
