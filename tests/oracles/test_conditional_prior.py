@@ -10,6 +10,7 @@ import pytest
 import torch
 from scipy.stats import kstest, norm
 from tests.laws.tables import numbers
+from tests.oracles.test_modalities import NOISE, SIZES, world
 from torch import distributions as td
 from torch import nn
 
@@ -124,3 +125,40 @@ def test_no_context_is_refused() -> None:
     for name in ("conditional_prior_vae", "ivae"):
         with pytest.raises(vk.Mistake, match="got no context: give .*y="):
             getattr(recipes, name)(shape=(4,))
+
+
+def test_one_modality_given_others_is_their_exact_conditional() -> None:
+    """p(wide | bit, sheet) of a joint Gaussian: every draw's weight is its logarithm, and samples have its moments."""
+    w = world()
+    others = ["bit", "sheet"]
+    fields = {name: {"mean": [0.0] * SIZES[name], "scale": [1.0] * SIZES[name]} for name in others}
+    recipe = recipes.conditional_prior_vae(
+        shape=(3,), latent_dim=2, hidden=[], prior_hidden=[], context=Context(fields),
+        likelihood=likelihoods.Gaussian(scale=FixedScale(NOISE["wide"])),
+    )  # fmt: skip
+    model: Any = recipe.model.double().eval()
+    with torch.no_grad():
+        for head, names in ((model.posterior.head, ["wide", *others]), (model.prior.head, others)):
+            a, b, noise = w.joint(names)
+            precision = 1 + (a.square() / noise[:, None]).sum(0)
+            head.layer.weight.zero_()
+            head.layer.weight[:2] = (a / noise[:, None]).T / precision[:, None]
+            head.layer.bias[:2] = -head.layer.weight[:2] @ b
+            head.layer.bias[2:] = -0.5 * precision.log()
+        out = model.likelihood.head.layer
+        out.weight.zero_()
+        out.weight[:, :2] = w.a["wide"]
+        out.bias.copy_(w.b["wide"])
+        model.likelihood.scale.log_scale = torch.tensor(0.5 * math.log(NOISE["wide"]), dtype=torch.float64)
+    x = w.data()
+    pieces = w.modalities.split(x)
+    y = {name: pieces[name] for name in others}
+    got = model.trace(pieces["wide"], y, samples=5).log_w
+    torch.testing.assert_close(got, (w.log_p(x) - w.log_p(x, others)).expand(5, -1), rtol=1e-9, atol=1e-9)
+    torch.manual_seed(0)
+    drawn = model.sample(40_000, y={k: v[:1].expand(40_000, -1).numpy() for k, v in y.items()}, mean=False)
+    a, b, noise = w.joint(["wide"])
+    z = w.posterior(x, others)
+    mean, spread = z.mean[0] @ a.T + b, a @ z.covariance_matrix[0] @ a.T + torch.diag(noise)
+    assert bool(((drawn.mean(0) - mean).abs() < 4 * (spread.diagonal() / 40_000).sqrt()).all())
+    torch.testing.assert_close(torch.cov(drawn.T), spread, rtol=0, atol=0.04)  # 40,000 draws

@@ -631,7 +631,9 @@ def test_a_template_is_left_as_it_was_and_serves_each_modality_apart(tmp_path: P
 
 
 @pytest.mark.parametrize("size", [1e4, -1e4])
-@pytest.mark.parametrize("name", ["mvae", "mmvae", "mopoe_vae", "mvtcae", "jmvae", "telbo_vae", "dmvae", "mmvae_plus"])
+@pytest.mark.parametrize(
+    "name", ["mvae", "mmvae", "mopoe_vae", "mvtcae", "jmvae", "jnf", "telbo_vae", "dmvae", "mmvae_plus"]
+)
 def test_nothing_overflows(name: str, size: float) -> None:
     """Experts that are sure of different things, or of nothing, in float32; with items that lack a modality, or all."""
     torch.manual_seed(0)

@@ -32,6 +32,7 @@ __all__ = [
     "OneHot",
     "PointMass",
     "PooledGaussian",
+    "PooledMixture",
     "PowerSpherical",
     "RelaxedCodes",
     "RelaxedOneHot",
@@ -55,7 +56,7 @@ from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.estimated import Marginal
-from vaekit.distributions.experts import EqualMixture, PooledGaussian
+from vaekit.distributions.experts import EqualMixture, PooledGaussian, PooledMixture
 from vaekit.distributions.flow import Flow
 from vaekit.distributions.flow_in_time import FlowInTime
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian

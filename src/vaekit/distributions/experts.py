@@ -1,11 +1,14 @@
-r"""What several experts make of each item: a Gaussian that pools them, and a mixture drawn from in equal shares.
+r"""What several experts make of each item: a Gaussian that pools them, and mixtures drawn from in equal shares.
 
 .. math:: q(z|x) = \tfrac{1}{|S|} \sum_{s \in S} N(z; \mu_s, \sigma_s^2)
 """
 
 from __future__ import annotations
 
-__all__ = ["EqualMixture", "PooledGaussian"]
+__all__ = ["EqualMixture", "PooledGaussian", "PooledMixture"]
+
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -19,11 +22,11 @@ class PooledGaussian(DiagonalGaussian):
 
     Args:
         loc, log_scale: (B, D).
-        each: the experts, batch (B, M).
+        each: the experts, one distribution of batch (B, M) or M of batch (B,).
         seen: (B, M), which of them counted.
     """
 
-    def __init__(self, loc: Tensor, log_scale: Tensor, each: DiagonalGaussian, seen: Tensor) -> None:
+    def __init__(self, loc: Tensor, log_scale: Tensor, each: Any, seen: Tensor) -> None:
         super().__init__(loc, log_scale)
         self.each, self.seen = each, seen
 
@@ -58,13 +61,22 @@ class EqualMixture(Distribution):
         there = self.there.unsqueeze(-1)
         return torch.where(there, each, 0.0).sum(-2) / there.sum(-2)
 
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        """Mean and variance of each part, (B, S, D)."""
+        return self.parts.loc, self.parts.variance
+
+    def _scores(self, value: Tensor) -> Tensor:
+        """log p of each part, (*leading, B, S)."""
+        return self.parts.log_prob(value.unsqueeze(-2))
+
     @property
     def mean(self) -> Tensor:
-        return self._mean_of(self.parts.loc)
+        return self._mean_of(self._moments()[0])
 
     @property
     def variance(self) -> Tensor:
-        return self._mean_of(self.parts.variance + (self.parts.loc - self.mean.unsqueeze(-2)).square())
+        mean, variance = self._moments()
+        return self._mean_of(variance + (mean - self._mean_of(mean).unsqueeze(-2)).square())
 
     def strata(self, k: int) -> Tensor:
         """The parts that k draws come from, (k, B)."""
@@ -84,5 +96,42 @@ class EqualMixture(Distribution):
         return z.reshape(*shape, *self.batch_shape, *self.event_shape)
 
     def log_prob(self, value: Tensor) -> Tensor:
-        each = self.parts.log_prob(value.unsqueeze(-2))  # (*leading, B, S)
+        each = self._scores(value)
         return each.masked_fill(~self.there, -torch.inf).logsumexp(-1) - self.there.sum(-1).to(each).log()
+
+
+class PooledMixture(EqualMixture):
+    """Distributions of any kind with equal weight, some of which an item may lack; it remembers experts, too.
+
+    Args:
+        parts: S distributions, batch (B,), event (D,).
+        there: (B, S), which parts an item has; one at least.
+        each: M experts, batch (B,).
+        seen: (B, M), which of them saw something.
+
+    Example:
+        >>> narrow, wide = (DiagonalGaussian(torch.zeros(2, 1), torch.full((2, 1), s)) for s in (0.0, 9.0))
+        >>> q = PooledMixture([narrow, wide], torch.tensor([[True, False], [True, True]]), [], torch.zeros(2, 0))
+        >>> torch.equal(q.log_prob(torch.zeros(2, 1))[:1], narrow.log_prob(torch.zeros(2, 1))[:1])
+        True
+    """
+
+    def __init__(
+        self, parts: Sequence[Distribution], there: Tensor, each: Sequence[Distribution], seen: Tensor
+    ) -> None:
+        self.parts: Any = tuple(parts)
+        self.there, self.each, self.seen = there, tuple(each), seen
+        Distribution.__init__(self, parts[0].batch_shape, parts[0].event_shape, validate_args=False)
+
+    def _moments(self) -> tuple[Tensor, Tensor]:
+        return torch.stack([p.mean for p in self.parts], -2), torch.stack([p.variance for p in self.parts], -2)
+
+    def _scores(self, value: Tensor) -> Tensor:
+        return torch.stack([part.log_prob(value) for part in self.parts], -1)
+
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        shape = torch.Size(sample_shape)
+        index = self.strata(max(shape.numel(), 1))  # (K, B)
+        each = torch.stack([part.rsample((len(index),)) for part in self.parts], -2)  # (K, B, S, D)
+        pick = index.view(*index.shape, 1, 1).expand(*index.shape, 1, each.shape[-1])
+        return each.gather(-2, pick).squeeze(-2).reshape(*shape, *self.batch_shape, *self.event_shape)

@@ -16,12 +16,14 @@ __all__ = [
     "mean_imputation",
     "nll_numbers",
     "paired_differences",
+    "product_draws",
     "shared_log_likelihoods",
     "udr",
 ]
 
 from vaekit.evaluation.annealed import annealed_log_likelihoods, bdmc
 from vaekit.evaluation.disentanglement import disentanglement_numbers, udr
+from vaekit.evaluation.experts import product_draws
 from vaekit.evaluation.given import conditional_log_likelihoods
 from vaekit.evaluation.hmc import hamiltonian_log_likelihoods
 from vaekit.evaluation.imputation import drawn_imputations, mean_imputation

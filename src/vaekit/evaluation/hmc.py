@@ -216,7 +216,8 @@ def latents_of(model: Model, x: Tensor | None, y: Mapping[str, Tensor] | None) -
         given = pick(model.likelihood, y)
         q: Any = None if x is None else _NoisePosterior(model, model._seen(x, y))
         p = StandardGaussian(like.new_zeros(sum(sizes)))
-        return Latents(p, q, lambda noise: model.likelihood(_levels(model, noise)[1], *given))
+        missing = model.takes_missing
+        return Latents(p, q, lambda noise: model.likelihood(_levels(model, noise)[1], *given), missing)
     if not isinstance(model, VAE):
         raise Mistake(f"got a {type(model).__name__} and wanted a VAE or a HierarchicalVAE: use log_likelihoods.")
     q = None if x is None else model._posterior(x, y)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 __all__ = [
-    "VAE", "HierarchicalVAE", "JoinedBlock", "Level", "Model", "PictureBlock", "ResidualPictureBlock", "TopDownBlock",
-    "Trace", "VampTop",
+    "VAE", "EachModality", "HierarchicalVAE", "JoinedBlock", "Level", "ModalBlock", "Model", "PictureBlock",
+    "ResidualPictureBlock", "TopDownBlock", "Trace", "VampTop",
 ]  # fmt: skip
 
 from vaekit.models.hierarchical import HierarchicalVAE, Level, TopDownBlock
 from vaekit.models.levels import JoinedBlock, PictureBlock, ResidualPictureBlock, VampTop
+from vaekit.models.modal_levels import EachModality, ModalBlock
 from vaekit.models.model import Model
 from vaekit.models.trace import Trace
 from vaekit.models.vae import VAE

@@ -151,6 +151,7 @@ class HierarchicalVAE(Model):
         self.levels: Any = nn.ModuleList(levels)
         self.likelihood, self.reads = likelihood, tuple(reads)
         self.shape = likelihood.shape
+        self.takes_missing = bool(getattr(self.encoder[0], "takes_missing", False))
 
     def _seen(self, x: Tensor, y: Mapping[str, Tensor] | None) -> list[Tensor]:
         """The encoder's features, from the top down."""
@@ -181,7 +182,7 @@ class HierarchicalVAE(Model):
         for start in range(0, samples, chunk):
             k = min(chunk, samples - start)
             levels, state = self.descend(seen, lambda q, k=k: q.rsample((k,) if len(q.batch_shape) == 1 else ()))
-            yield Trace(x, y, levels, self.likelihood(state, *given))
+            yield Trace(x, y, levels, self.likelihood(state, *given), missing=self.takes_missing)
 
     def _posterior(self, x: Tensor, y: Mapping[str, Tensor] | None) -> Distribution:
         return AncestralPosterior(self, self._seen(x, y))

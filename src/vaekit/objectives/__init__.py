@@ -42,12 +42,14 @@ __all__ = [
     "Dissimilarity",
     "Distortion",
     "EnumeratedELBO",
+    "ExpertFit",
     "ExpertKL",
     "FeatureDistance",
     "FocalFrequency",
     "Fool",
     "FoolItems",
     "FreeBits",
+    "FromSubsets",
     "Game",
     "GradientNoise",
     "GroupELBO",
@@ -101,7 +103,13 @@ from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples
 from vaekit.objectives.game import Game, as_game
 from vaekit.objectives.groups import GroupELBO
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, Sinkhorn, SlicedWasserstein
-from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets, WeighedMIWAE
+from vaekit.objectives.modalities import (
+    CrossELBO,
+    Distortion,
+    ExpertFit,
+    ExpertKL,
+    WeighedMIWAE,
+)
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
 from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency
@@ -110,6 +118,7 @@ from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.relax import RELAX, Control, GradientNoise
 from vaekit.objectives.schedules import Schedule
 from vaekit.objectives.score import REINFORCE, VIMCO, DisARM
+from vaekit.objectives.subsets import FromSubsets, OfSubsets, RandomSubsets
 from vaekit.objectives.term import Bound, Term
 from vaekit.objectives.upper import CUBO
 from vaekit.objectives.wake_sleep import Sleep, WakePhi

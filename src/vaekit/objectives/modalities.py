@@ -1,91 +1,25 @@
-r"""Terms of models of several modalities: bounds of some of them, distances of their experts, weights.
+r"""Terms of models of several modalities: distances of their experts, weights, bounds by one modality.
 
-.. math:: \textstyle\sum_s \mathrm{ELBO}(x_s), \qquad \sum_m KL(q(z|x) \| q_m(z|x_m)), \qquad -\log p(x_m|z)
+.. math:: \textstyle\sum_m KL(q(z|x) \| q_m(z|x_m)), \qquad -\log p(x_m|z)
 """
 
 from __future__ import annotations
 
-__all__ = ["CrossELBO", "Distortion", "ExpertKL", "OfSubsets", "RandomSubsets", "WeighedMIWAE"]
+__all__ = ["CrossELBO", "Distortion", "ExpertFit", "ExpertKL", "WeighedMIWAE"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
 
-from vaekit.distributions import DiagonalGaussian, PooledGaussian
+from vaekit.distributions import DiagonalGaussian, PooledGaussian, PooledMixture
 from vaekit.likelihoods.joint import Blocks
-from vaekit.messages import Mistake, require_count
+from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
 from vaekit.objectives.multisample import MIWAE
 from vaekit.objectives.term import Term
-from vaekit.posteriors import Experts, SharedAndPrivate
-
-
-class OfSubsets(Term):
-    """The sum of a term over items of which some modalities alone are left (Wu and Goodman 2018, arXiv:1802.05335).
-
-    Args:
-        term: such as ELBO(), which is then a bound on log p of what is left.
-        subsets: the names that are left, each; every modality alone where nothing is given.
-
-    Example:
-        >>> from vaekit.objectives import ELBO
-        >>> OfSubsets(ELBO(), [["first"], ["second"]]).name
-        'ELBO of subsets'
-    """
-
-    cites: ClassVar[tuple[str, ...]] = ("wu2018",)
-
-    def __init__(self, term: Term, subsets: Sequence[Sequence[str]] | None = None) -> None:
-        super().__init__()
-        self.term = term
-        self.subsets = None if subsets is None else [list(subset) for subset in subsets]
-
-    @property
-    def name(self) -> str:
-        return f"{self.term.name} of subsets"
-
-    def forward(self, model: Model, trace: Trace) -> Tensor:
-        modalities = experts_of(model).modalities
-        subsets = self.subsets if self.subsets is not None else [[name] for name in modalities.names]
-        left = (modalities.only(trace.x, subset) for subset in subsets)
-        terms = [self.term(model, model.trace(x, trace.y, samples=self.term.samples)) for x in left]
-        return torch.stack(terms).sum(0)
-
-
-class RandomSubsets(Term):
-    """The sum of a term over items of which subsets of the modalities are left, drawn anew for each item and step.
-
-    Each draw is one of the 2^M - 1 subsets that are not empty, all equally likely (Wu and Goodman 2018, section 2.2).
-
-    Args:
-        term: such as ELBO().
-        count: how many draws for each item.
-    """
-
-    cites: ClassVar[tuple[str, ...]] = ("wu2018",)
-
-    def __init__(self, term: Term, count: int = 1) -> None:
-        super().__init__()
-        self.term, self.count = term, require_count("count", count)
-
-    @property
-    def name(self) -> str:
-        return f"{self.term.name} of random subsets"
-
-    def forward(self, model: Model, trace: Trace) -> Tensor:
-        modalities, x = experts_of(model).modalities, trace.x
-        every = torch.stack([modalities.mask([name]) for name in modalities.names]).to(x.device)  # (M, *X)
-        bits = 2 ** torch.arange(len(every), device=x.device)
-        terms = []
-        for _ in range(self.count):
-            chosen = (torch.rand(1, len(x), device=x.device)[0] * (2 ** len(every) - 1)).long() + 1  # (B,)
-            kept = (chosen.unsqueeze(1) & bits) > 0  # (B, M)
-            left = (kept.view(*kept.shape, *[1] * (x.ndim - 1)) & every).any(1)
-            some = model.trace(x.masked_fill(~left, torch.nan), trace.y, samples=self.term.samples)
-            terms.append(self.term(model, some))
-        return torch.stack(terms).sum(0)
+from vaekit.posteriors import SharedAndPrivate
 
 
 class ExpertKL(Term):
@@ -98,7 +32,7 @@ class ExpertKL(Term):
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         q: Any = trace.q
-        if not isinstance(q, PooledGaussian):
+        if not isinstance(q, PooledGaussian) or not isinstance(q.each, DiagonalGaussian):
             raise Mistake(
                 f"ExpertKL compares a posterior with its experts and got {type(q).__name__}: give the model a "
                 "vk.posteriors.ProductOfExperts or JointOrExperts."
@@ -106,6 +40,31 @@ class ExpertKL(Term):
         whole = DiagonalGaussian(q.loc.unsqueeze(1), q.log_scale.unsqueeze(1))
         kl = whole.kl_each(q.each).sum(-1)  # (B, M)
         return torch.where(q.seen, kl, 0.0).sum(-1)
+
+
+class ExpertFit(Term):
+    """The sum over the modalities of an item of KL(q(z|x) || q_m(z|x_m)) by the draws of z, which moves experts alone.
+
+    The draws and their density carry no gradient here, so that q(z|x) and the likelihood follow the other terms as if
+    there were no experts: where those two have settled, the experts settle where they would if they were trained
+    afterwards, as in the source.
+
+    Source: Senellart, Chadebec and Allassonnière 2023, arXiv:2305.11832.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("senellart2023",)
+
+    def forward(self, model: Model, trace: Trace) -> Tensor:
+        q: Any = trace.q
+        if not isinstance(q, (PooledGaussian, PooledMixture)) or not isinstance(q.each, tuple):
+            raise Mistake(
+                f"ExpertFit draws flows to a posterior and got {type(q).__name__} without any: give the model a "
+                "vk.posteriors.JointOrFlows."
+            )
+        z = trace.z.detach()
+        scores = torch.stack([expert.log_prob(z) for expert in q.each], -1)  # (K, B, M)
+        gap = (trace.log_q.detach().unsqueeze(-1) - scores).mean(0)
+        return torch.where(q.seen, gap, 0.0).sum(-1)
 
 
 class Distortion(Term):
@@ -170,7 +129,7 @@ class CrossELBO(Term):
     cites: ClassVar[tuple[str, ...]] = ("lee2021",)
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
-        q, posterior = trace.q, experts_of(model)
+        q, posterior = trace.q, getattr(model, "posterior", None)
         if not isinstance(posterior, SharedAndPrivate) or not isinstance(q, PooledGaussian):
             raise Mistake("CrossELBO needs shared and private latents: the posterior vk.posteriors.SharedAndPrivate.")
         one = torch.eye(q.seen.shape[1], dtype=torch.bool, device=q.seen.device)
@@ -183,14 +142,3 @@ class CrossELBO(Term):
             cross = Trace(trace.x, trace.y, ((qm, trace.p, z),), px, missing=trace.missing)
             total = total + torch.where(q.seen[:, m], cross.kl - cross.log_px[0], 0.0)
         return total
-
-
-def experts_of(model: Model) -> Experts:
-    """The posterior of a model of several modalities."""
-    posterior = getattr(model, "posterior", None)
-    if not isinstance(posterior, Experts):
-        raise Mistake(
-            f"this needs a model of several modalities and got the posterior {type(posterior).__name__}: "
-            "use a recipe such as 'mvae'."
-        )
-    return posterior

@@ -20,6 +20,7 @@ __all__ = [
     "Hamiltonian",
     "Implicit",
     "JointOrExperts",
+    "JointOrFlows",
     "Laplace",
     "MixtureOfExperts",
     "MixtureOfShared",
@@ -56,6 +57,7 @@ from vaekit.posteriors.hyperbolic import WrappedNormal
 from vaekit.posteriors.implicit import Implicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
+from vaekit.posteriors.joint_or_flows import JointOrFlows
 from vaekit.posteriors.laplace import Laplace
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point

@@ -35,8 +35,9 @@ class Experts(AnyPosterior):
 
     leads = ("before_fit",)
     takes_missing = True
+    families: ClassVar[tuple[type[AnyPosterior], ...]] = (Gaussian,)  # what an expert may be
 
-    def __init__(self, experts: Mapping[str, Gaussian], modalities: Modalities) -> None:
+    def __init__(self, experts: Mapping[str, AnyPosterior], modalities: Modalities) -> None:
         super().__init__()
         if set(experts) != set(modalities.names):
             raise Mistake(
@@ -45,8 +46,9 @@ class Experts(AnyPosterior):
         self.modalities = modalities
         self.experts: Any = nn.ModuleList(experts[name] for name in modalities.names)
         sizes = {tuple(expert.latent_shape) for expert in experts.values()}
-        if len(sizes) > 1 or not all(isinstance(expert, Gaussian) for expert in self.experts):
-            raise Mistake("the experts of several modalities are to be Gaussian posteriors with equally many latents.")
+        if len(sizes) > 1 or not all(isinstance(expert, self.families) for expert in self.experts):
+            kinds = " or ".join(family.__name__ for family in self.families)
+            raise Mistake(f"the experts of several modalities are to be {kinds} posteriors with equally many latents.")
         self.latent_shape = sizes.pop()
 
     @property
@@ -63,14 +65,19 @@ class Experts(AnyPosterior):
         """Let each expert begin at those items that have its modality."""
         self.modalities.begin(self.experts, x, y, n)
 
-    def believed(self, x: Tensor | None) -> tuple[DiagonalGaussian, Tensor]:
-        """What each expert makes of its piece, batch (B, M); and which pieces are there, (B, M)."""
+    def asked(self, x: Tensor | None) -> tuple[list[Any], Tensor]:
+        """What each expert makes of its piece, M distributions of batch (B,); and which pieces are there, (B, M)."""
         assert x is not None
         seen = self.modalities.seen(x)
         found = []
         for m, (expert, piece) in enumerate(zip(self.experts, self.modalities.split(x).values(), strict=True)):
             gone = ~seen[:, m].view(-1, *[1] * (piece.ndim - 1))
             found.append(expert(piece.masked_fill(gone, 0.0)))
+        return found, seen
+
+    def believed(self, x: Tensor | None) -> tuple[DiagonalGaussian, Tensor]:
+        """The same of Gaussian experts as one distribution, batch (B, M)."""
+        found, seen = self.asked(x)
         loc = torch.stack([q.loc for q in found], 1)
         return DiagonalGaussian(loc, torch.stack([q.log_scale for q in found], 1)), seen
 

@@ -9,7 +9,7 @@ __all__ = ["EachThenAll", "JointOrExperts"]
 
 import math
 from collections.abc import Mapping, Sequence
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from vaekit.distributions import DiagonalGaussian, PooledGaussian
 from vaekit.messages import Mistake
 from vaekit.networks import features_of
 from vaekit.part import Part
+from vaekit.posteriors.base import AnyPosterior
 from vaekit.posteriors.experts import Experts, products
 from vaekit.posteriors.gaussian import Gaussian
 
@@ -55,7 +56,7 @@ class JointOrExperts(Experts):
 
     cites: ClassVar[tuple[str, ...]] = ("suzuki2016", "vedantam2018")
 
-    def __init__(self, joint: Gaussian, experts: Mapping[str, Gaussian], modalities: Modalities) -> None:
+    def __init__(self, joint: Gaussian, experts: Mapping[str, AnyPosterior], modalities: Modalities) -> None:
         super().__init__(experts, modalities)
         self.joint = joint
         if joint.latent_shape != self.latent_shape:
@@ -70,7 +71,7 @@ class JointOrExperts(Experts):
         for part in self.joint.walk("before_fit") if bool(there.any()) else ():
             part.before_fit(x[there], {name: v[there] for name, v in y.items()}, n)
 
-    def forward(self, *given: Tensor | None) -> PooledGaussian:
+    def forward(self, *given: Tensor | None) -> Any:
         each, seen = self.believed(given[0])
         x, there = given[0], seen.all(-1, keepdim=True)
         assert x is not None

@@ -116,7 +116,9 @@ RECIPES: dict[str, tuple[str, str]] = {
     "mopoe_vae": ("sutter2021", "several modalities: a mixture of products of experts, of all subsets"),
     "mvtcae": ("hwang2021", "several modalities: what they have in common, by their total correlation"),
     "jmvae": ("suzuki2016", "several modalities: an encoder of all, and one of each that is drawn to it"),
+    "jnf": ("senellart2023", "several modalities: an encoder of all, and a flow of each that is fitted to it"),
     "telbo_vae": ("vedantam2018", "several modalities: an encoder of all, and one of each with a bound of its own"),
+    "mhvae": ("dorent2023", "several modalities: levels of latents, a product of experts at each"),
     "dmvae": ("lee2021", "several modalities: shared latents, and latents of each one's own"),
     "mmvae_plus": ("palumbo2023", "several modalities: a mixture of experts with latents of each one's own"),
 }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bent", "compose", "critic", "default_likelihood", "latent_size", "wired"]
+__all__ = ["bent", "compose", "critic", "default_likelihood", "latent_size", "require_levels", "wired"]
 
 import dataclasses
 import inspect
@@ -18,7 +18,7 @@ from vaekit import priors
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Bernoulli, Gaussian, Likelihood
-from vaekit.messages import Mistake, require_count
+from vaekit.messages import Mistake, require_count, require_counts
 from vaekit.models import VAE
 from vaekit.networks import MLP, Dense, Pair
 from vaekit.networks.flows import Layer
@@ -50,6 +50,19 @@ def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
     if not isinstance(latent_dim, Integral) or isinstance(latent_dim, bool) or latent_dim < 1:
         raise Mistake(f"got latent_dim={latent_dim!r} and wanted a whole number, 1 or more.")
     return int(latent_dim)
+
+
+def require_levels(latent_dims: Sequence[int], hidden: Sequence[int]) -> tuple[list[int], list[int]]:
+    """The latents of each level of a hierarchy and the width of its state, from the top down; others are refused.
+
+    Example:
+        >>> require_levels((2, 4), [16, 32])
+        ([2, 4], [16, 32])
+    """
+    latents, widths = require_counts("latent_dims", latent_dims), require_counts("hidden", hidden)
+    if len(latents) != len(widths):
+        raise Mistake(f"got {len(latents)} latent_dims and {len(widths)} hidden widths: give one each a level.")
+    return latents, widths
 
 
 def default_likelihood(shape: Sequence[int]) -> Likelihood:

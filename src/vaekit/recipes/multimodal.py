@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["checked", "joint_or_experts", "multimodal", "rising", "shared_and_private", "weighed"]
+__all__ = [
+    "checked", "encoder_of", "for_each", "joint_or_experts", "multimodal", "rising", "shared_and_private", "weighed",
+]  # fmt: skip
 
 import copy
 import functools
@@ -49,12 +51,12 @@ def multimodal(
     shared = latent_size(shape, latent_dim)
     if hidden is not None and networks is not None:
         raise Mistake("got hidden beside networks: give networks=vk.networks.Dense((512,)).")
-    pairs = _for_each(cut, "networks", networks if networks is not None else Dense(hidden) if hidden else Dense())
-    likelihoods = _for_each(cut, "likelihood", likelihood if likelihood is not None else default_likelihood(shape))
+    pairs = for_each(cut, "networks", networks if networks is not None else Dense(hidden) if hidden else Dense())
+    likelihoods = for_each(cut, "likelihood", likelihood if likelihood is not None else default_likelihood(shape))
     experts, parts = {}, {}
     for m, (name, piece) in enumerate(cut.shapes.items()):
         template, pair = copy.deepcopy(likelihoods[name]), pairs[name]
-        net = _encoder(pair, piece, template)
+        net = encoder_of(pair, piece, template)
         experts[name] = Gaussian(net, shared + private, **wired(net, piece, None))
         decoder = pair.decoder(piece, shared + private, 0)
         if private:
@@ -66,7 +68,7 @@ def multimodal(
     return VAE(prior, posterior, Joint(parts, cut), transform=transform)
 
 
-def _encoder(pair: Pair, piece: Sequence[int], likelihood: Likelihood) -> nn.Module:
+def encoder_of(pair: Pair, piece: Sequence[int], likelihood: Likelihood) -> nn.Module:
     """A network for a piece with gaps; named levels are given to it as a 1 among zeros."""
     if isinstance(likelihood, Categorical):
         return OneHot(likelihood.levels, pair.encoder((*piece, likelihood.levels), 0))
@@ -116,7 +118,7 @@ def checked(weights: Mapping[str, float] | None) -> dict[str, float]:
     return {name: float(weight) for name, weight in (weights or {}).items()}
 
 
-def _for_each(cut: Modalities, what: str, given: Any) -> dict[str, Any]:
+def for_each(cut: Modalities, what: str, given: Any) -> dict[str, Any]:
     """One for each modality: of all, or by name."""
     if not isinstance(given, Mapping):
         return dict.fromkeys(cut.names, given)

@@ -43,6 +43,9 @@ def conditional_vae(*, context: Context | None = None, **vae_arguments: object) 
 def conditional_prior_vae(*, prior_hidden: Sequence[int] = (256,), **vae_arguments: Any) -> Recipe:
     """The conditional VAE with a learned prior p(z|y): what y leaves open, such as the rest of a picture, is drawn.
 
+    One modality given others, p(x_1 | x_2, ..., x_M), is this with the others as the fields of y, all of them there:
+    `model.sample(n, y={"sound": sound, "text": text})`. Where any of them may be missing, the recipe 'mvae' is wanted.
+
     Args:
         prior_hidden: widths of the layers of the prior network.
         vae_arguments: as for `conditional_vae`; the context may be a vector, such as the pixels that are given.

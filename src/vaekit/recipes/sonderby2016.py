@@ -9,11 +9,10 @@ from collections.abc import Sequence
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
-from vaekit.messages import Mistake, require_counts
 from vaekit.models import HierarchicalVAE, TopDownBlock
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO, Recipe, Schedule
-from vaekit.recipes.compose import default_likelihood
+from vaekit.recipes.compose import default_likelihood, require_levels
 from vaekit.recipes.declare import declare
 
 
@@ -44,10 +43,7 @@ def ladder_vae(
         >>> [tuple(z.shape) for z in model.trace(torch.zeros(5, 8, 8)).z]
         [(1, 5, 2), (1, 5, 4)]
     """
-    require_counts("latent_dims", latent_dims)
-    require_counts("hidden", hidden)
-    if len(latent_dims) != len(hidden):
-        raise Mistake(f"got {len(latent_dims)} latent_dims and {len(hidden)} hidden widths: give one each a level.")
+    latent_dims, hidden = require_levels(latent_dims, hidden)
     reads = tuple(context.widths) if context is not None else ()
     width = sum(context.widths.values()) if context is not None else 0
     upward = list(reversed(hidden))
