@@ -46,9 +46,9 @@ def test_a_pixel_sees_its_window_and_no_more(layers: int, size: int) -> None:
 
 
 def bands(n: int) -> Tensor:
-    """Pictures whose first row and last row are both ones or both zeros, with four empty rows between."""
-    x = torch.zeros(n, 6, 6)
-    x[:, [0, 5]] = (torch.arange(n) % 2).float().view(n, 1, 1)
+    """Pictures whose first row and last row are both ones or both zeros, with two empty rows between."""
+    x = torch.zeros(n, 4, 4)
+    x[:, [0, 3]] = (torch.arange(n) % 2).float().view(n, 1, 1)
     return x
 
 
@@ -56,26 +56,26 @@ def test_the_latents_carry_what_the_window_does_not_reach() -> None:
     """One bit is told again far away: through the latents where the window is small, through pixels where it is not.
 
     The rate costs 1.25 times its nats. A small window pays 1.25 log 2 with the latents and 2 log 2 without; a large one
-    log 2 without. At a weight of 1 the large window's latents could as well tell the bit: it would pay log 2 either way.
+    log 2 without. At a weight of 1 a large one would pay log 2 either way.
     """
     found = {}
-    for layers in (0, 4):
+    for layers in (0, 2):
         torch.manual_seed(0)
         small = {**SMALL, "latent_dim": 1, "layers": layers, "size": 3}
-        model, objective = recipes.lossy_vae(shape=(6, 6), beta=1.25, **small)
+        model, objective = recipes.lossy_vae(shape=(4, 4), beta=1.25, **small)
         step = vk.Step(model, objective, torch.optim.Adam(model.parameters(), lr=0.01))
-        for _ in range(250):
+        for _ in range(400):
             step(Batch(bands(64)))
         with torch.no_grad():
             trace = model.eval().trace(bands(512))
         found[layers] = trace.kl.mean().item(), -trace.log_px.mean().item()
-    assert found[0][0] > 0.5 and sum(found[0]) < 1.5 * math.log(2), found
-    assert found[4][0] < 0.05 and sum(found[4]) < 1.1 * math.log(2), found
+    assert found[0][0] > 0.4 and sum(found[0]) < 1.6 * math.log(2), found
+    assert found[2][0] < 0.05 and sum(found[2]) < 1.1 * math.log(2), found
 
 
 def test_it_is_the_pixel_vae_under_the_flow_prior() -> None:
     torch.manual_seed(0)
-    model: Any = recipes.lossy_vae(shape=(6, 6), **SMALL).model.eval()
+    model: Any = recipes.lossy_vae(shape=(4, 4), **SMALL).model.eval()
     assert isinstance(model.prior, FlowPrior) and isinstance(model.likelihood, likelihoods.Autoregressive)
     x = bands(4)
     trace = model.trace(x, samples=3)
