@@ -62,7 +62,7 @@ def test_a_pair_is_counted_once_by_its_inner_product() -> None:
     want = torch.zeros(3).double()
     for i in range(4):
         for j in range(i + 1, 4):
-            logit = (nodes[:, i] * nodes[:, j]).sum(1) + model.likelihood.offset.detach()
+            logit = (nodes[:, i] * nodes[:, j]).sum(1) + model.likelihood.net.offset.detach()
             want += torch.where(x[:, i, j] == 1, logit.sigmoid(), 1 - logit.sigmoid()).log()
     p = model.likelihood(z)
     torch.testing.assert_close(p.log_prob(x).detach(), want, rtol=1e-12, atol=1e-12)
@@ -146,18 +146,22 @@ def test_what_is_not_known_is_read_as_no_link() -> None:
     assert torch.equal(net(gaps), net(x))
 
 
-def test_the_codes_begin_as_the_prior_lies() -> None:
+def test_posteriors_begin_as_wide_as_the_prior_and_links_as_often_as_they_are() -> None:
     model = made(12, 3)
     x = BlockModel().sample(40, seed=1)[0].double()
     with torch.no_grad():
-        model.posterior.before_fit(x, {}, 40)
-        model.likelihood.before_fit(x, {}, 40)
+        before = model.posterior(x).loc
+        for part in model.walk("before_fit"):
+            part.before_fit(x, {}, 40)
         q = model.posterior(x)
-    codes = q.loc.view(-1, 3)
-    torch.testing.assert_close(torch.cov(codes.T, correction=0), torch.eye(3).double(), rtol=0, atol=1e-9)
-    assert torch.equal(q.scale, torch.ones_like(q.scale))
+        apart = model.likelihood(torch.zeros(36).double())
+    assert torch.equal(q.scale, torch.ones_like(q.scale)) and torch.equal(q.loc, before)
     share = float(x.sum() / (40 * 12 * 11))
-    assert model.likelihood.offset.item() == pytest.approx(math.log(share / (1 - share)), abs=1e-9)
+    torch.testing.assert_close(apart.mean[0, 1].item(), share, rtol=1e-9, atol=0)
+    gaps = x.masked_fill(x == 0, torch.nan)
+    with torch.no_grad():
+        model.likelihood.before_fit(gaps, {}, 40)  # all that is known is linked: the log-odds stay finite
+        assert model.likelihood(torch.zeros(36).double()).mean[0, 1].item() == pytest.approx(1 - 1e-4, abs=1e-9)
 
 
 # -- the bounds ------------------------------------------------------------------------------------------------
@@ -318,7 +322,7 @@ def test_one_graph_is_trained_on_and_its_hidden_links_are_found() -> None:
     for given in (None, features):
         data = graphs(held.adjacency, given)
         recipe = vk.recipe("vgae", data, latent_dim=4, hidden=16)
-        run = vk.fit(recipe, data, valid=0, test=0, steps=300, lr=0.01, verbose=False)
+        run = vk.fit(recipe, data, steps=300, lr=0.01, verbose=False)
         assert run.encode(data).shape == (1, 160) and run.metrics["elbo"] is not None
         found = evaluation.link_numbers(run.reconstruct(data)[0], *held.test)
         assert found["auroc"].value > 0.75, (given is not None, found)

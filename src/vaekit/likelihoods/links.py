@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaekit import distributions
 from vaekit.likelihoods.base import Likelihood
 from vaekit.messages import Mistake, require_count
+from vaekit.networks import InnerProducts
 
 
 class Links(Likelihood):
@@ -43,23 +44,14 @@ class Links(Likelihood):
         if require_count("nodes", nodes) < 2:
             raise Mistake("got a graph of one node and wanted two or more: there is no pair to be linked.")
         self.shape = (nodes, nodes)
-        self.register_parameter("offset", nn.Parameter(torch.zeros(())) if offset else None)
-        self.offset: Tensor | None
-
-    @property
-    def entrance(self) -> None:
-        return None
+        self.net = InnerProducts(nodes, offset=offset)
 
     @torch.no_grad()
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        if self.offset is not None:
+        if self.net.offset is not None:
             rows, columns = torch.triu_indices(self.shape[0], self.shape[0], 1, device=x.device)
             pairs = x[:, rows, columns]
-            self.offset.copy_(torch.logit(pairs.nanmean().nan_to_num(0.5).clamp(1e-4, 1 - 1e-4)))
+            self.net.offset.copy_(torch.logit(pairs.nanmean().nan_to_num(0.5).clamp(1e-4, 1 - 1e-4)))
 
     def forward(self, *given: Tensor | None) -> distributions.Links:
-        z = given[0]
-        assert z is not None
-        z = z.unflatten(-1, (self.shape[0], -1))  # (*leading, N, D)
-        logits = (z @ z.mT).to(z.dtype)
-        return distributions.Links(logits if self.offset is None else logits + self.offset)
+        return distributions.Links(self.net(given[0]))

@@ -24,6 +24,7 @@ __all__ = [
     "Gyroplanes",
     "Head",
     "Hyperboloid",
+    "InnerProducts",
     "LinearCodebook",
     "LookupFree",
     "Lorentzian",
@@ -57,7 +58,7 @@ from vaekit.networks.classed import ClassAside, WithoutClass
 from vaekit.networks.codebook import Codebook, LinearCodebook
 from vaekit.networks.columns import Columns
 from vaekit.networks.conv import ConvDecoder, ConvEncoder, as_map, as_vector, picture_shape
-from vaekit.networks.graph import GraphEncoder
+from vaekit.networks.graph import GraphEncoder, InnerProducts
 from vaekit.networks.gyroplanes import Gyroplanar, Gyroplanes
 from vaekit.networks.head import Head, features_of
 from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian

@@ -5,7 +5,7 @@ r"""Graph convolutions: what a node's neighbours and itself say, weighed by thei
 
 from __future__ import annotations
 
-__all__ = ["GraphEncoder", "normalised"]
+__all__ = ["GraphEncoder", "InnerProducts", "normalised"]
 
 from typing import ClassVar
 
@@ -65,3 +65,31 @@ class GraphEncoder(Part):
             return a @ self.layer(a).relu()
         told = torch.cat([g.to(a.dtype).unflatten(-1, (self.nodes, -1)) for g in given if g is not None], -1)
         return a @ (a @ self.layer(told)).relu()
+
+
+class InnerProducts(Part):
+    """z_i . z_j + b of all pairs of nodes: the decoder of Kipf and Welling (2016, arXiv:1611.07308), who have no b.
+
+    Args:
+        nodes: N.
+        offset: whether there is a b, which is learned and begins at 0.
+
+    Forward: z (*leading, N * D), the latents of the nodes one after the other -> (*leading, N, N).
+
+    Example:
+        >>> InnerProducts(2)(torch.tensor([[1.0, 2.0, 3.0, 4.0]])).tolist()
+        [[[5.0, 11.0], [11.0, 25.0]]]
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("kipf2016",)
+
+    def __init__(self, nodes: int, *, offset: bool = True) -> None:
+        super().__init__()
+        self.features = (require_count("nodes", nodes), nodes)
+        self.register_parameter("offset", nn.Parameter(torch.zeros(())) if offset else None)
+        self.offset: Tensor | None
+
+    def forward(self, z: Tensor) -> Tensor:
+        z = z.unflatten(-1, (self.features[0], -1))
+        out = (z @ z.mT).to(z.dtype)  # the sum with b in float32
+        return out if self.offset is None else out + self.offset

@@ -42,8 +42,7 @@ class NodeGaussian(Gaussian):
         self.latent_shape = (nodes * latent_dim,)
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        """Begin with codes of all nodes together that lie as the prior does, and as wide as it."""
-        self.head.whiten(0, self.first_features(x, y).flatten(0, 1))
+        """Begin as wide as the prior, with the means that the layer is drawn with: large ones make large log-odds."""
         self.head.silence(1)
 
     def from_features(self, features: Tensor) -> distributions.DiagonalGaussian:

@@ -53,7 +53,7 @@ def vgae(
         >>> import vaekit as vk
         >>> adjacency, factions = karate_club()
         >>> data = graphs(adjacency)
-        >>> run = vk.fit(vk.recipe("vgae", data, latent_dim=2), data, valid=0, test=0, steps=5, verbose=False)
+        >>> run = vk.fit(vk.recipe("vgae", data, latent_dim=2), data, steps=5, verbose=False)
         >>> run.encode(data).reshape(34, 2).shape
         (34, 2)
     """
