@@ -60,9 +60,7 @@ def split(
     pool = np.setdiff1d(np.arange(len(dataset)), np.concatenate([np.array([], dtype=np.int64), *named.values()]))
     counts = {}
     for part in HELD_OUT:
-        usual = (
-            0.0 if dataset.kind == "graph" and len(pool) == 1 else DEFAULT
-        )  # of one graph nothing is left to hold out
+        usual = 0.0 if dataset.kind == "graph" and len(pool) == 1 else DEFAULT  # of one graph none can be held out
         fraction = usual if fractions[part] is None else fractions[part]
         counts[part] = 0 if part in named or not fraction else max(1, round(fraction * len(pool)))
     if sum(counts.values()) >= len(pool):

@@ -48,10 +48,11 @@ class Links(Likelihood):
 
     @torch.no_grad()
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        if self.net.offset is not None:
+        offset = self.net.offset
+        if isinstance(offset, Tensor):
             rows, columns = torch.triu_indices(self.shape[0], self.shape[0], 1, device=x.device)
             pairs = x[:, rows, columns]
-            self.net.offset.copy_(torch.logit(pairs.nanmean().nan_to_num(0.5).clamp(1e-4, 1 - 1e-4)))
+            offset.copy_(torch.logit(pairs.nanmean().nan_to_num(0.5).clamp(1e-4, 1 - 1e-4)))
 
     def forward(self, *given: Tensor | None) -> distributions.Links:
         return distributions.Links(self.net(given[0]))

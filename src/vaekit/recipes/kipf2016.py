@@ -36,7 +36,8 @@ def vgae(
     An item is a graph, its adjacency matrix (N, N); one large graph is one item. Pairs that are not known are NaN: they
     are not scored, and `reconstruct` tells how likely they are linked. Features of the nodes are the context, N * F
     numbers a graph, which are taken as they are and which the encoder alone reads. `vk.data.graphs` makes data of both.
-    Nats are those of a graph, each pair counted once.
+    Latents are those of the nodes, one after the other: `run.encode(data).reshape(-1, N, D)`. Nats are a graph's, each
+    pair counted once.
 
     Args:
         shape: (N, N).
