@@ -115,9 +115,9 @@ def hold_out_links(adjacency: Any, *, valid: float = 0.05, test: float = 0.1, se
         some = [kind[start : start + count] for kind in (linked, apart)]
         found.append((np.concatenate(some), np.repeat([1, 0], count)))
         start += count
-    rest = a.clone()
-    for i, j in (np.concatenate([found[0][0], found[1][0]]).T, np.concatenate([found[0][0], found[1][0]]).T[::-1]):
-        rest[torch.from_numpy(i.copy()), torch.from_numpy(j.copy())] = torch.nan
+    rest, gone = a.clone(), torch.from_numpy(np.concatenate([found[0][0], found[1][0]]))
+    rest[gone[:, 0], gone[:, 1]] = torch.nan
+    rest[gone[:, 1], gone[:, 0]] = torch.nan
     return HeldOut(rest, found[0], found[1])
 
 

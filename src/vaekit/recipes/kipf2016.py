@@ -46,7 +46,8 @@ def vgae(
         hidden: width of the hidden layer.
         beta: the weight of the rate, of N * D latents.
         offset: whether the log-odds of a link have a learned constant beside z_i . z_j, which the paper lacks.
-        balanced: links and missing links weighed alike, as by the authors' code; no bound on log p(A) then.
+        balanced: links and missing links weighed alike, as by the authors' code, which finds the few links of sparse graphs
+            sooner; no bound on log p(A) then.
         context: of the features.
 
     Example:
