@@ -294,7 +294,11 @@ def test_features_are_refused_where_they_are_not_of_the_nodes() -> None:
     with pytest.raises(Mistake, match="numbers of 2 nodes"):
         graphs([[0, 1], [1, 0]], features=np.zeros((3, 4)))
     with pytest.raises(Mistake, match="features of widths"):
-        recipes.vgae(shape=(4, 4), context=Context({"y": {"levels": [0, 1, 2]}}))
+        recipes.vgae(shape=(3, 3), context=Context({"y": {"levels": [0, 1, 2]}}))
+    with pytest.raises(Mistake, match="features of widths"):
+        recipes.vgae(shape=(4, 4), context=Context({"y": {"mean": [0.0] * 6, "scale": [1.0] * 6}}))
+    with pytest.raises(Mistake, match="width"):
+        recipes.vgae(shape=(4, 4), hidden=[32])
     with pytest.raises(Mistake, match="adjacency matrices"):
         recipes.vgae(shape=(4, 5))
     check(graphs([[0, 1], [1, 0]]))  # one graph is enough

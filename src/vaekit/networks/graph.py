@@ -55,7 +55,9 @@ class GraphEncoder(Part):
     def __init__(self, nodes: int, width: int = 32, *, inputs: int | None = None) -> None:
         super().__init__()
         self.nodes, self.inputs = require_count("nodes", nodes), inputs
-        self.layer = nn.Linear(nodes if inputs is None else require_count("inputs", inputs), width, bias=False)
+        self.layer = nn.Linear(
+            nodes if inputs is None else require_count("inputs", inputs), require_count("width", width), bias=False
+        )
         nn.init.xavier_uniform_(self.layer.weight)
         self.features: tuple[int, ...] = (nodes, width)
 

@@ -17,6 +17,7 @@ from vaekit.networks import GraphEncoder
 from vaekit.objectives import ELBO, KL, BalancedLinks, Recipe, Schedule
 from vaekit.posteriors import NodeGaussian
 from vaekit.priors import StandardNormal
+from vaekit.recipes.compose import latent_size
 from vaekit.recipes.declare import declare
 
 
@@ -46,8 +47,8 @@ def vgae(
         hidden: width of the hidden layer.
         beta: the weight of the rate, of N * D latents.
         offset: whether the log-odds of a link have a learned constant beside z_i . z_j, which the paper lacks.
-        balanced: links and missing links weighed alike, as by the authors' code, which finds the few links of sparse graphs
-            sooner; no bound on log p(A) then.
+        balanced: links and missing links weighed alike, as by the authors' code, which finds the few links of sparse
+            graphs sooner; no bound on log p(A) then.
         context: of the features.
 
     Example:
@@ -65,10 +66,12 @@ def vgae(
         )
     nodes, width = shape[0], None if context is None else sum(context.widths.values())
     if context is not None:
-        if any(size % nodes for size in context.widths.values()):
+        if any("mean" not in f or context.widths[n] % nodes for n, f in context.fields.items()):
             raise Mistake(f"got features of widths {context.widths} and wanted N * F numbers of {nodes} nodes each.")
         context = Context({n: {"mean": [0.0] * w, "scale": [1.0] * w} for n, w in context.widths.items()})
     net = GraphEncoder(nodes, hidden, inputs=None if width is None else width // nodes)
-    posterior = NodeGaussian(net, latent_dim, reads=tuple(context.widths) if context is not None else ())
-    model = VAE(StandardNormal(nodes * latent_dim), posterior, Links(nodes, offset=offset), context=context)
+    posterior = NodeGaussian(
+        net, latent_size(shape, latent_dim), reads=tuple(context.widths) if context is not None else ()
+    )
+    model = VAE(StandardNormal(*posterior.latent_shape), posterior, Links(nodes, offset=offset), context=context)
     return Recipe(model, 2.0 * BalancedLinks() + beta * KL() if balanced else ELBO(beta=beta))
