@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "DISTRIBUTIONS", "KL_PAIRS", "LIKELIHOODS", "NETWORKS", "POSTERIORS", "PRIORS", "RECIPES", "TRANSFORMS", "Family",
-    "LikelihoodRow", "RecipeRow", "numbers", "recipe_data",
+    "LikelihoodRow", "RecipeRow", "linked", "numbers", "recipe_data",
 ]  # fmt: skip
 
 import copy
@@ -131,6 +131,8 @@ def _net(inputs: Any, width: int = 7) -> networks.MLP:
 def _experts() -> tuple[dict[str, Any], Modalities]:
     each = {name: posteriors.Gaussian(_net(2), 3) for name in ("left", "right")}
     return each, Modalities((4,), {"left": (2,), "right": (2,)})
+
+
 def _flow(layer: Callable[..., Any], base: Any = posteriors.Gaussian) -> Callable[[], Any]:
     def make() -> Any:
         q = base(_net(4), 3)
@@ -408,6 +410,13 @@ RECIPES = [
         of="pixel_vae",
         arguments={"latent_dim": 2, "channels": [4], "width": 8, "masked": 6, "likelihood": likelihoods.Gaussian()},
     ),
+    RecipeRow(
+        "lossy_vae",
+        (3, 4),
+        {"latent_dim": 2, "channels": [4], "width": 8, "masked": 6, "flows": 2, "flow_width": 8},
+    ),
+    RecipeRow("vgae", (4, 4), {"latent_dim": 2, "hidden": 4}, digits=(8, 8)),
+    RecipeRow("vgae_balanced", (4, 4), {"latent_dim": 2, "hidden": 4, "offset": False, "balanced": True}, of="vgae"),
     RecipeRow("ladder_vae", arguments={"latent_dims": [2, 3], "hidden": [8, 9]}, fall=0.3),
     RecipeRow("gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
     RecipeRow("straight_through_gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
@@ -459,11 +468,19 @@ RECIPES = [
 ]
 
 
+def linked(x: Tensor) -> Tensor:
+    """Graphs of the signs above the diagonal, (B, N, N)."""
+    above = (x > 0).float().triu(1)
+    return above + above.mT
+
+
 def recipe_data(row: RecipeRow, model: Any, n: int = 8) -> tuple[Tensor, dict[str, Tensor] | None]:
     """A batch in the model's units and its context."""
     x = numbers(9, n, *row.shape, dtype=torch.float32)
     if isinstance(model.likelihood.family, likelihoods.Bernoulli):
         x = (x > 0).float()
+    if isinstance(model.likelihood, likelihoods.Links):
+        x = linked(x)
     if row.gaps:
         x[::2, 1] = float("nan")
     labels = [i % 3 for i in range(n)]

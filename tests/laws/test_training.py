@@ -19,7 +19,7 @@ from vaekit.training.compiling import Compiling
 from vaekit.training.fit import Interrupted
 from vaekit.training.replay import Losses
 
-from .tables import RECIPES, RecipeRow
+from .tables import RECIPES, RecipeRow, linked
 
 CPU = torch.device("cpu")
 ROWS = [row for row in RECIPES if row.of is None]
@@ -31,10 +31,11 @@ def on_digits(row: RecipeRow, items: int = 1797) -> tuple[Any, Tensor, Any]:
     flat = dataclasses.replace(row, shape=shape)
     plan = flat.make()
     images, classes = load_digits(return_X_y=True)
-    x = torch.from_numpy(images[:items]).float().view(items, *((1, 8, 8) if len(shape) == 3 else (64,))) / 16
-    x = x.flatten(1)[:, : shape[0]] if len(shape) == 1 else x.expand(items, *shape)
+    x = torch.from_numpy(images[:items]).float().view(items, *((64,), (8, 8), (1, 8, 8))[len(shape) - 1]) / 16
+    x = x[:, : shape[0]] if len(shape) == 1 else x.expand(items, *shape)
     # binary for the likelihoods that want it; a few grey levels' worth of spread for the Gaussian ones
     x = (x > 0.5).float() if isinstance(plan.model.likelihood.family, likelihoods.Bernoulli) else (x - 0.3) * 2.5
+    x = linked(x) if isinstance(plan.model.likelihood, likelihoods.Links) else x
     if row.gaps:
         x = x.masked_fill(torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) < 0.2, float("nan"))
     y = plan.model.to_context((classes[:items] % 3).tolist(), items) if plan.model.context is not None else None

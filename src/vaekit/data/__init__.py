@@ -4,6 +4,7 @@ from __future__ import annotations
 
 __all__ = [
     "Bars",
+    "BlockModel",
     "ByModality",
     "Context",
     "Dataset",
@@ -14,14 +15,18 @@ __all__ = [
     "check",
     "datasets",
     "frame_like",
+    "graphs",
+    "hold_out_links",
     "image_grid",
     "join",
+    "karate_club",
     "read",
     "restore",
     "split",
     "write",
 ]
 
+from vaekit.data.adjacency import BlockModel, graphs, hold_out_links, karate_club
 from vaekit.data.builtin import datasets
 from vaekit.data.context import Context
 from vaekit.data.dataset import Dataset, check, frame_like, restore

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from vaekit.data.adjacency import BlockModel
 from vaekit.data.archives import headers, load, read_npz
 from vaekit.data.dataset import Dataset
 from vaekit.data.decoded import cache
@@ -75,8 +76,11 @@ BUILTINS = {
     "dsprites": Builtin(len(Sprites()), Sprites.shape, Sprites.label, DRAWN_LICENCE, (), ""),
     "scenes": Builtin(len(Scenes()), Scenes.shape, Scenes.label, DRAWN_LICENCE, (), ""),
     "bars": Builtin(ITEMS, (8, 8), None, DRAWN_LICENCE, (), ""),
+    "blocks": Builtin(ITEMS, (12, 12), None, DRAWN_LICENCE, (), ""),
 }
-DRAWN: dict[str, Sprites | Scenes | Bars] = {"dsprites": Sprites(), "scenes": Scenes(), "bars": Bars()}
+DRAWN: dict[str, Sprites | Scenes | Bars | BlockModel] = {
+    "dsprites": Sprites(), "scenes": Scenes(), "bars": Bars(), "blocks": BlockModel(),
+}  # fmt: skip
 SOURCES = {"digits": "comes with scikit-learn"} | {
     name: f"drawn here; {ITEMS:,} at random are read" for name in DRAWN
 }  # what is always there

@@ -25,7 +25,7 @@ class Dataset:
         name: "digits", "mnist", the stem of a file, the name of a folder, or "array".
         x: (N, *shape); images (N, C, H, W) or grey (N, H, W), tables (N, D); uint8, float32 or float64;
             NaN where missing.
-        kind: "image" or "table".
+        kind: "image", "table" or "graph", whose items are adjacency matrices (N, N).
         layout: "NHWC" where the user's images have their channels last, else None.
         labels: (N,) numbers or strings; -1, NaN or "" where missing.
         context: columns that condition the model, a field each, (N,) or (N, D).
@@ -124,6 +124,8 @@ def frame_like(dataset: Dataset, values: Tensor, names: Sequence[str]) -> Any:
 
 def check(dataset: Dataset) -> None:
     """Raise Mistake where nothing can be learned: one row, a column without values, all columns constant."""
+    if dataset.kind == "graph":
+        return  # one graph has many pairs of nodes to learn from
     if len(dataset) == 1:
         raise Mistake(
             f"{dataset.name!r} holds one item, which can be neither split nor trained on: "

@@ -31,7 +31,8 @@ def split(
 
     Args:
         dataset: the data; parts that it names itself are kept.
-        valid: the fraction of the rows outside named parts; 0 for none; None for the named part, else 0.1.
+        valid: the fraction of the rows outside named parts; 0 for none; None for the named part, else 0.1, and none of
+            a single graph.
         test: the same for the test part.
         seed: of the random permutation.
         by: None draws rows at random; "time" keeps their order (train, then valid, then test); the name of a
@@ -59,7 +60,8 @@ def split(
     pool = np.setdiff1d(np.arange(len(dataset)), np.concatenate([np.array([], dtype=np.int64), *named.values()]))
     counts = {}
     for part in HELD_OUT:
-        fraction = DEFAULT if fractions[part] is None else fractions[part]
+        usual = 0.0 if dataset.kind == "graph" and len(pool) == 1 else DEFAULT  # of one graph none can be held out
+        fraction = usual if fractions[part] is None else fractions[part]
         counts[part] = 0 if part in named or not fraction else max(1, round(fraction * len(pool)))
     if sum(counts.values()) >= len(pool):
         raise Mistake(

@@ -27,6 +27,7 @@ __all__ = [
     "HypersphericalUniform",
     "Implicit",
     "Laplace",
+    "Links",
     "LogCosh",
     "Marginal",
     "OneHot",
@@ -65,6 +66,7 @@ from vaekit.distributions.hamiltonian import Hamiltonian
 from vaekit.distributions.hyperbolic import WrappedNormal
 from vaekit.distributions.implicit import Implicit
 from vaekit.distributions.laplace import Laplace
+from vaekit.distributions.links import Links
 from vaekit.distributions.logcosh import LogCosh
 from vaekit.distributions.mixture import FullGaussianMixture, GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot

@@ -100,6 +100,8 @@ def _width(case: Case) -> Finding | None:
     if not gains:
         return None
     bounds = torch.cat(gains, 1).double()  # (widths, N)
+    if bounds.shape[1] < 2:
+        return None  # one item tells of no error
     best, own = int(bounds.mean(1).argmax()), WIDTHS.index(1.0)
     gain = bounds[best] - bounds[own]
     error = float(gain.std() / len(gain) ** 0.5)

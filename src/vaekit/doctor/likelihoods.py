@@ -103,7 +103,7 @@ def _worst(case: Case) -> tuple[str, float]:
     found = [("", 0.0)]
     if not len(case.x):
         return found[0]
-    varied = case.x.double().flatten(1).std(0) > 0  # a constant pixel's scale has nothing to learn
+    varied = case.x.double().flatten(1).std(0, correction=0) > 0  # a constant pixel's scale has nothing to learn
     if isinstance(model.likelihood, Gaussian) and not isinstance(model.likelihood.scale, (FixedScale, OptimalScale)):
         found.append(("the likelihood's scales", _share(_px(case), SMALLEST, -SMALLEST, varied)))
     for _, q in case.posteriors():

@@ -12,6 +12,7 @@ __all__ = [
     "drawn_imputations",
     "flat",
     "hamiltonian_log_likelihoods",
+    "link_numbers",
     "log_likelihoods",
     "mean_imputation",
     "nll_numbers",
@@ -28,6 +29,7 @@ from vaekit.evaluation.given import conditional_log_likelihoods
 from vaekit.evaluation.hmc import hamiltonian_log_likelihoods
 from vaekit.evaluation.imputation import drawn_imputations, mean_imputation
 from vaekit.evaluation.likelihood import bound_numbers, log_likelihoods, nll_numbers
+from vaekit.evaluation.links import link_numbers
 from vaekit.evaluation.number import Number, flat
 from vaekit.evaluation.paired import paired_differences
 from vaekit.evaluation.shared import shared_log_likelihoods

@@ -241,7 +241,8 @@ def require_support(px: Distribution, x: Tensor) -> None:
     wrong = ~supports(x)
     if bool(wrong.any()):
         value = float(x[wrong][0])
+        usual = "binarise the data (binarize='dynamic' or 'threshold'), or choose another likelihood"
         raise Mistake(
             f"the data holds {value:.4g} (in the model's units), which {type(px).__name__} cannot produce: "
-            "binarise the data (binarize='dynamic' or 'threshold'), or choose another likelihood."
+            f"{getattr(px, 'remedy', usual)}."
         )

@@ -18,11 +18,13 @@ __all__ = [
     "Convolutional",
     "Curved",
     "Dense",
+    "GraphEncoder",
     "Grouped",
     "Gyroplanar",
     "Gyroplanes",
     "Head",
     "Hyperboloid",
+    "InnerProducts",
     "LinearCodebook",
     "LookupFree",
     "Lorentzian",
@@ -30,6 +32,7 @@ __all__ = [
     "OneHot",
     "Pair",
     "PictureLevel",
+    "PixelCNN",
     "PixelNet",
     "Quantizer",
     "Residual",
@@ -55,12 +58,14 @@ from vaekit.networks.classed import ClassAside, WithoutClass
 from vaekit.networks.codebook import Codebook, LinearCodebook
 from vaekit.networks.columns import Columns
 from vaekit.networks.conv import ConvDecoder, ConvEncoder, as_map, as_vector, picture_shape
+from vaekit.networks.graph import GraphEncoder, InnerProducts
 from vaekit.networks.gyroplanes import Gyroplanar, Gyroplanes
 from vaekit.networks.head import Head, features_of
 from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian
 from vaekit.networks.lattice import FSQ, BinarySpherical, LookupFree
 from vaekit.networks.levels import ByPlace, MapsDecoder
 from vaekit.networks.masked import MADE
+from vaekit.networks.masked_codes import PixelCNN
 from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype

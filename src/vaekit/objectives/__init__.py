@@ -17,6 +17,7 @@ __all__ = [
     "TVO",
     "VIMCO",
     "Aggressive",
+    "BalancedLinks",
     "BlockCapacity",
     "Bound",
     "Capacity",
@@ -102,6 +103,7 @@ from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game
 from vaekit.objectives.groups import GroupELBO
+from vaekit.objectives.links import BalancedLinks
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, Sinkhorn, SlicedWasserstein
 from vaekit.objectives.modalities import (
     CrossELBO,

@@ -24,6 +24,7 @@ __all__ = [
     "Laplace",
     "MixtureOfExperts",
     "MixtureOfShared",
+    "NodeGaussian",
     "NormalisedGaussian",
     "Point",
     "Posterior",
@@ -59,6 +60,7 @@ from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.joint_or_flows import JointOrFlows
 from vaekit.posteriors.laplace import Laplace
+from vaekit.posteriors.nodes import NodeGaussian
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, StochasticallyQuantized

@@ -18,6 +18,7 @@ __all__ = [
     "GaussianMixture",
     "HypersphericalUniform",
     "Laplace",
+    "PixelCodes",
     "Prior",
     "Resampled",
     "SecondStage",
@@ -34,7 +35,7 @@ from vaekit.priors.blocks import Blocks
 from vaekit.priors.categorical import UniformCategorical
 from vaekit.priors.chain import Autoregressive
 from vaekit.priors.classed import Classed, ClassedMixture
-from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
+from vaekit.priors.codes import AutoregressiveCodes, PixelCodes, UniformCodes
 from vaekit.priors.conditional import ConditionalGaussian
 from vaekit.priors.dirichlet import DirichletLogits
 from vaekit.priors.flow import FlowPrior

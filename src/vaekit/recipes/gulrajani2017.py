@@ -20,7 +20,7 @@ from vaekit.recipes.kingma2014 import vae_conv
 
 @extends(vae_conv, without=("decoder",))
 def pixel_vae(*, masked: int = 32, layers: int = 1, size: int = 3, **vae_arguments: object) -> Recipe:
-    """A VAE whose pixels see those before them: latents for what is far apart, pixels for texture (the lossy VAE).
+    """A VAE whose pixels see those before them: latents for what is far apart, pixels for texture.
 
     Drawing takes a pass for each pixel. With many layers or large kernels the latents fall silent.
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import nn
 
 from vaekit.models import Model
-from vaekit.networks import ClassAside, ZeroFill
+from vaekit.networks import ClassAside, InnerProducts, ZeroFill
 from vaekit.report.html import escape
 
 WIDTH, MAIN, SIDE = 460, 268, 142  # of the drawing, of the boxes in the middle, and of those at the side
@@ -122,7 +122,7 @@ def _kind(net: nn.Module, what: str) -> str:
     net = net.net if isinstance(net, (ZeroFill, ClassAside)) else net
     if isinstance(net, nn.ModuleList):
         return f"{len(net)} networks"
-    if not any(True for _ in net.parameters()):
+    if not any(True for _ in net.parameters()) and not isinstance(net, InnerProducts):
         return "linear"
     return _words(type(net).__name__).removesuffix(f" {what}")
 
