@@ -314,6 +314,7 @@ RECIPES = [
     RecipeRow("conditional_prior_vae", arguments={**_SMALL, "prior_hidden": [4], "context": _CONTEXT}),
     RecipeRow("ivae", arguments={**_SMALL, "prior_hidden": [4], "context": _CONTEXT}),
     RecipeRow("m2", arguments={**_SMALL, "context": _CONTEXT}),
+    RecipeRow("auxiliary_dgm", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("iwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),
     RecipeRow(
@@ -409,6 +410,7 @@ RECIPES = [
         arguments={"latent_dim": 2, "channels": [4], "width": 8, "masked": 6, "likelihood": likelihoods.Gaussian()},
     ),
     RecipeRow("ladder_vae", arguments={"latent_dims": [2, 3], "hidden": [8, 9]}, fall=0.3),
+    RecipeRow("biva", arguments={"latent_dims": [2, 2, 3], "hidden": [7, 8, 9]}, fall=0.3),
     RecipeRow("gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
     RecipeRow("straight_through_gumbel_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
     RecipeRow("categorical_vae", arguments={"variables": 2, "levels": 3, "hidden": [8]}),
@@ -421,6 +423,7 @@ RECIPES = [
     RecipeRow("reweighted_wake_sleep", arguments={**_SMALL, "sleep": 0.5}),
     RecipeRow("cyclical_vae", arguments=_SMALL, steady=False),
     RecipeRow("bn_vae", arguments=_SMALL),
+    RecipeRow("mu_forcing_vae", arguments=_SMALL),
     RecipeRow("delta_vae", arguments=_SMALL),
     RecipeRow("joint_vae", arguments={**_SMALL, "levels": 3}, steady=False),
     RecipeRow("chi_vae", arguments={**_SMALL, "samples": 5}),

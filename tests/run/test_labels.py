@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -33,6 +34,18 @@ def test_m2_tells_kinds_apart_from_a_few_labels() -> None:
         assert np.linalg.norm(drawn - CENTRES, axis=1).argmin() == kind
     codes = run.encode(X, Y)
     assert codes.shape == (300, 3 + 2) and np.array_equal(codes[:30, :3].argmax(1), KIND[:30])
+
+
+def test_an_auxiliary_variable_tells_kinds_apart_from_a_few_labels(tmp_path: Path) -> None:
+    run = vk.fit(vk.recipe("auxiliary_dgm", X, y=Y, **SMALL), X, y=Y, out=tmp_path / "run", **QUICK)
+    assert (classes(run, X)[REST] == KIND[REST]).mean() > 0.95
+    for kind in range(3):
+        drawn = run.sample(200, given=kind, seed=0).mean(0)
+        assert np.linalg.norm(drawn - CENTRES, axis=1).argmin() == kind
+    again = vk.load_run(tmp_path / "run")
+    assert np.array_equal(again.encode(X, Y), run.encode(X, Y))
+    found = vk.evaluate(again, X, Y, samples=200)
+    assert np.isfinite(found["nll"].value) and found["elbo"].value < -found["nll"].value + 3 * found["elbo"].se
 
 
 def test_m1_and_m2_on_its_codes() -> None:

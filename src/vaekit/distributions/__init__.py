@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "Autoregressive",
     "AutoregressiveCodes",
+    "Auxiliary",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
@@ -14,6 +15,7 @@ __all__ = [
     "ContinuousBernoulli",
     "DiagonalGaussian",
     "DiscretizedLogistic",
+    "Drawn",
     "EqualMixture",
     "Factorised",
     "Flow",
@@ -47,6 +49,7 @@ __all__ = [
 ]
 
 from vaekit.distributions.autoregressive import Autoregressive
+from vaekit.distributions.auxiliary import Auxiliary
 from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.blocks import Blocks
@@ -54,6 +57,7 @@ from vaekit.distributions.chain import GaussianChain
 from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.drawn import Drawn
 from vaekit.distributions.estimated import Marginal
 from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.flow import Flow

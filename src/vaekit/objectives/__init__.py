@@ -17,6 +17,7 @@ __all__ = [
     "TVO",
     "VIMCO",
     "Aggressive",
+    "AuxiliaryELBO",
     "BlockCapacity",
     "Bound",
     "Capacity",
@@ -53,6 +54,7 @@ __all__ = [
     "GroupELBO",
     "InverseMultiquadric",
     "LatentNorm",
+    "MuForcing",
     "MutualInformation",
     "OfSubsets",
     "RandomSubsets",
@@ -93,9 +95,9 @@ from vaekit.objectives.adversarial import (
 )
 from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
-from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits
+from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits, MuForcing
 from vaekit.objectives.check import check
-from vaekit.objectives.classes import Classification, ClusterELBO, EnumeratedELBO
+from vaekit.objectives.classes import AuxiliaryELBO, Classification, ClusterELBO, EnumeratedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game

@@ -5,15 +5,16 @@ r"""Bounds with the class summed out, and what a classifier is charged for the l
 
 from __future__ import annotations
 
-__all__ = ["Classification", "ClusterELBO", "EnumeratedELBO"]
+__all__ = ["AuxiliaryELBO", "Classification", "ClusterELBO", "EnumeratedELBO"]
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.distributions import kl_divergence
 
-from vaekit.distributions import ClassedGaussian, DiagonalGaussian, GaussianMixture
+from vaekit.distributions import Auxiliary, ClassedGaussian, DiagonalGaussian, GaussianMixture
 from vaekit.maths import log_mean_exp
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
@@ -45,6 +46,35 @@ class EnumeratedELBO(ELBO):
         return (q.probs.T * each).sum(0) - self.beta.value() * trace.kl
 
 
+class AuxiliaryELBO(EnumeratedELBO):
+    r"""The same with an auxiliary variable behind the posterior (Maaløe et al. 2016, arXiv:1602.05473).
+
+    It is E_{q(a|x)} of \sum_y q(y|x,a) E_{q(z|x,y,a)}[log p(x|y,z) + log p(a|x,y,z)] - KL(q(y,z|x,a) || p(y,z)), and
+    the entropy of q(a|x).
+
+    Args:
+        beta: the weight of the rate, all but log p(x|y,z).
+        samples: draws of a, and for each of them one of z for each class.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("maaloe2016",)
+
+    def bound(self, model: Model, trace: Trace) -> Tensor:
+        q = trace.q
+        if not isinstance(q, Auxiliary) or not isinstance(q.given, ClassedGaussian):
+            raise Mistake(
+                f"{self.name} wants an auxiliary variable behind a class and got {type(q).__name__}: give "
+                "vk.posteriors.Auxiliary around a Classed posterior."
+            )
+        z = q.given.every()  # (C, K, B, C + D)
+        px: Any = model._likelihood(z, trace.y)
+        scores = (px.log_prob_observed if trace.missing else px.log_prob)(trace.x)
+        share = q.given.probs.movedim(-1, 0)  # (C, K, B)
+        gained = (share * q.back(z).log_prob(q.a)).sum(0)  # (K, B)
+        rate = kl_divergence(q.given, trace.p) - q.first.entropy() - gained
+        return ((share * scores).sum(0) - self.beta.value() * rate).mean(0)
+
+
 class Classification(Term):
     """-log q(y|x) of the items whose class is given, over their share of the training data: its mean over a batch
     estimates the mean over the labelled items.
@@ -67,10 +97,12 @@ class Classification(Term):
         self.share.copy_((labelled > 0).double().mean())
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
-        posterior: Any = model.posterior
-        assert trace.y is not None
-        label = trace.y[posterior.reads[0]]
-        return -(label * posterior.log_classes(trace.x)).sum(-1) / self.share
+        q: Any = trace.q
+        judged: Tensor | None = (q.given if isinstance(q, Auxiliary) else q).judged
+        assert trace.y is not None and judged is not None
+        label = trace.y[model.posterior.reads[0]]  # type: ignore[union-attr, index]
+        charged = -(label * judged).sum(-1) / self.share
+        return charged.mean(0) if charged.ndim == 2 else charged  # over the draws of what stands aside
 
 
 class ClusterELBO(ELBO):

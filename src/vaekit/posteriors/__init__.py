@@ -6,6 +6,7 @@ __all__ = [
     "Adaptive",
     "AnyPosterior",
     "AnyQuantized",
+    "Auxiliary",
     "Average",
     "Bernoulli",
     "Categorical",
@@ -43,6 +44,7 @@ __all__ = [
     "WrappedNormal",
 ]
 
+from vaekit.posteriors.auxiliary import Auxiliary
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
