@@ -175,10 +175,10 @@ def linear(tight: bool) -> tuple[Any, Tensor, Tensor]:
     w, b, noise = numbers(1, 3, 1), numbers(2, 3), 0.5
     variance = 1 / (1 + float(w.square().sum()) / noise)
     share = 0.6 if tight else 0.3
-    p = likelihoods.Gaussian(nn.Identity(), (3,), scale=FixedScale(c=noise), features=1)
-    first = posteriors.Gaussian(nn.Identity(), 1, features=3)
-    then = posteriors.Gaussian(MLP(3, [], context=1), 1)
-    back = posteriors.Gaussian(MLP(3, [], context=1), 1)
+    p: Any = likelihoods.Gaussian(nn.Identity(), (3,), scale=FixedScale(c=noise), features=1)
+    first: Any = posteriors.Gaussian(nn.Identity(), 1, features=3)
+    then: Any = posteriors.Gaussian(MLP(3, [], context=1), 1)
+    back: Any = posteriors.Gaussian(MLP(3, [], context=1), 1)
     model: Any = VAE(priors.StandardNormal(1), posteriors.Auxiliary(first, then, back), p).double().eval()
     slope = variance * w.T / noise  # of the posterior's mean in x
     m = -float(slope[0] @ b) + (0.0 if tight else 0.2)

@@ -10,6 +10,7 @@ __all__ = [
     "BinaryConcrete",
     "Blocks",
     "Categorical",
+    "Chained",
     "ClassedGaussian",
     "Codes",
     "ContinuousBernoulli",
@@ -54,6 +55,7 @@ from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
+from vaekit.distributions.chained import Chained
 from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic

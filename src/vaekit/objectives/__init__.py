@@ -67,6 +67,7 @@ __all__ = [
     "Sleep",
     "SlicedWasserstein",
     "Sparsity",
+    "StackedELBO",
     "Term",
     "TotalCorrelation",
     "WakePhi",
@@ -97,7 +98,7 @@ from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits, MuForcing
 from vaekit.objectives.check import check
-from vaekit.objectives.classes import AuxiliaryELBO, Classification, ClusterELBO, EnumeratedELBO
+from vaekit.objectives.classes import AuxiliaryELBO, Classification, ClusterELBO, EnumeratedELBO, StackedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game

@@ -5,7 +5,7 @@ r"""Bounds with the class summed out, and what a classifier is charged for the l
 
 from __future__ import annotations
 
-__all__ = ["AuxiliaryELBO", "Classification", "ClusterELBO", "EnumeratedELBO"]
+__all__ = ["AuxiliaryELBO", "Classification", "ClusterELBO", "EnumeratedELBO", "StackedELBO"]
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 from torch.distributions import kl_divergence
 
-from vaekit.distributions import Auxiliary, ClassedGaussian, DiagonalGaussian, GaussianMixture
+from vaekit.distributions import Auxiliary, Chained, ClassedGaussian, DiagonalGaussian, GaussianMixture
 from vaekit.maths import log_mean_exp
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
@@ -69,10 +69,30 @@ class AuxiliaryELBO(EnumeratedELBO):
         z = q.given.every()  # (C, K, B, C + D)
         px: Any = model._likelihood(z, trace.y)
         scores = (px.log_prob_observed if trace.missing else px.log_prob)(trace.x)
-        share = q.given.probs.movedim(-1, 0)  # (C, K, B)
-        gained = (share * q.back(z).log_prob(q.a)).sum(0)  # (K, B)
-        rate = kl_divergence(q.given, trace.p) - q.first.entropy() - gained
-        return ((share * scores).sum(0) - self.beta.value() * rate).mean(0)
+        rate = _rate(q, trace.p, q.back(z).log_prob(q.a))
+        return (_over_classes(q.given, scores) - self.beta.value() * rate).mean(0)
+
+
+class StackedELBO(EnumeratedELBO):
+    r"""The bound of a second stage with a class on the latents a of a first one (Kingma et al. 2014, arXiv:1406.5298).
+
+    It is E_{q(a|x)} of log p(x|a) + \sum_y q(y|a) E_{q(z|y,a)}[log p(a|y,z)] - KL(q(y,z|a) || p(y,z)), and the entropy
+    of q(a|x). Where the first stage stands still its slopes are those of `EnumeratedELBO` on draws of a as items.
+
+    Args:
+        beta: the weight of the rate, all but log p(x|a).
+        samples: draws of a, and for each of them one of z for each class.
+    """
+
+    def bound(self, model: Model, trace: Trace) -> Tensor:
+        q, p = trace.q, trace.p
+        if not isinstance(q, Chained) or not isinstance(p, Chained) or not isinstance(q.given, ClassedGaussian):
+            raise Mistake(
+                f"{self.name} wants two stages, the second one with a class, and got {type(q).__name__}: give "
+                "vk.posteriors.Stacked with a Classed posterior, and vk.priors.Stacked."
+            )
+        rate = _rate(q, p.first, p.then(q.given.every()).log_prob(q.a))
+        return (trace.log_px - self.beta.value() * rate).mean(0)
 
 
 class Classification(Term):
@@ -98,7 +118,7 @@ class Classification(Term):
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         q: Any = trace.q
-        judged: Tensor | None = (q.given if isinstance(q, Auxiliary) else q).judged
+        judged: Tensor | None = (q.given if isinstance(q, Chained) else q).judged
         assert trace.y is not None and judged is not None
         label = trace.y[model.posterior.reads[0]]  # type: ignore[union-attr, index]
         charged = -(label * judged).sum(-1) / self.share
@@ -129,3 +149,13 @@ class ClusterELBO(ELBO):
         each = DiagonalGaussian(q.loc.unsqueeze(-2), q.log_scale.unsqueeze(-2)).kl_each(p.parts).sum(-1)
         rate = (log_share.exp() * (each + log_share - p.log_share)).sum(-1)
         return trace.log_px[: self.samples].mean(0) - self.beta.value() * rate
+
+
+def _over_classes(q: ClassedGaussian, each: Tensor) -> Tensor:
+    """The mean over q's classes of what each of them has, (C, *batch) -> (*batch)."""
+    return (q.probs.movedim(-1, 0) * each).sum(0)
+
+
+def _rate(q: Chained, top: Any, log_a: Tensor) -> Tensor:
+    """KL(q(y, z|a) || top) and what a costs, (K, B); log_a: its log-density under the model given each class."""
+    return kl_divergence(q.given, top) - q.first.entropy() - _over_classes(q.given, log_a)

@@ -21,6 +21,7 @@ __all__ = [
     "Prior",
     "Resampled",
     "SecondStage",
+    "Stacked",
     "StandardNormal",
     "UniformCategorical",
     "UniformCodes",
@@ -46,3 +47,4 @@ from vaekit.priors.normal import FullGaussian, StandardNormal
 from vaekit.priors.resampled import Resampled
 from vaekit.priors.second_stage import SecondStage
 from vaekit.priors.sphere import HypersphericalUniform
+from vaekit.priors.stacked import Stacked
