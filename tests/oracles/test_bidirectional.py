@@ -16,6 +16,7 @@ from vaekit.evaluation import annealed_log_likelihoods, log_likelihoods, shared_
 from vaekit.evaluation.surgery import surgery_numbers
 from vaekit.messages import Mistake
 from vaekit.objectives import ELBO
+from vaekit.report.diagram import diagram
 
 X, DIMS = 4, [2, 1, 2]
 SIZES = [2, 1, 1, 2, 2]  # the top, and then both halves of each level
@@ -235,6 +236,16 @@ def test_what_wants_the_top_level_s_density_is_refused(known: Any) -> None:
     model, _, x = known
     with pytest.raises(Mistake, match="a mixture over the latents drawn on the way up"):
         surgery_numbers(model, x)
+
+
+def test_the_diagram_says_what_each_level_reads(known: Any) -> None:
+    """The same as above: levels are z1, and then both halves of each, the one from above first."""
+    drawn = diagram(known[0])
+    for words in (
+        "q(z1 | z3, z5, x)", "q(z2 | z1, z5, x)", "q(z3 | z5, x)", "q(z4 | z1, z2, z3, x)", "q(z5 | x)",
+        "p(z2 | z1)", "p(z3 | z1)", "p(z4 | z1, z2, z3)", "p(z5 | z1, z2, z3)",
+    ):  # fmt: skip
+        assert words in drawn, words
 
 
 def test_a_draw_stays_what_it_is() -> None:

@@ -33,7 +33,8 @@ X = (numbers(1, 5, 4) > 0).double()
 
 def first() -> Any:
     torch.manual_seed(1)
-    m1: Any = recipes.vae(shape=(4,), latent_dim=1, hidden=[6], activation=nn.Tanh, likelihood=likelihoods.Bernoulli()).model
+    binary = likelihoods.Bernoulli()
+    m1: Any = recipes.vae(shape=(4,), latent_dim=1, hidden=[6], activation=nn.Tanh, likelihood=binary).model
     with torch.no_grad():
         for p in m1.parameters():
             p.mul_(1.7)
