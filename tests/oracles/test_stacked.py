@@ -177,6 +177,9 @@ def test_the_joint_density_integrates_and_is_drawn_from() -> None:
     score = q.log_prob(value)
     again = q.log_prob(value.clone())  # what was drawn elsewhere is scored alike
     torch.testing.assert_close(score, again, rtol=1e-10, atol=1e-10)
+    pairs = q.log_prob(value[0].unsqueeze(1))  # of each item's draw under each item's posterior
+    alone = torch.stack([model.encode(X[j : j + 1]).log_prob(value[0]) for j in range(5)], 1)
+    torch.testing.assert_close(pairs, alone, rtol=1e-10, atol=1e-10)
     cold = model.prior(torch.zeros(4, CLASSES).double()).tempered(0.0).rsample()
     torch.testing.assert_close(cold[:, 4:], model.prior.below(cold[:, :4]).loc, rtol=0, atol=1e-9)
     with pytest.raises(vk.Mistake, match="holds networks"):

@@ -82,6 +82,7 @@ class Chained(Distribution):
     def log_prob(self, value: Tensor) -> Tensor:
         parts = value.split(self.sizes, -1)
         a, z = reversed(parts) if self.turned else parts
+        a = a.expand(*torch.broadcast_shapes(a.shape[:-1], self.batch_shape), -1)
         given = self.given if value is self._drawn else self.then(a)
         score: Tensor = self.first.log_prob(a) + given.log_prob(z)
         return score
