@@ -315,6 +315,7 @@ RECIPES = [
     RecipeRow("ivae", arguments={**_SMALL, "prior_hidden": [4], "context": _CONTEXT}),
     RecipeRow("m2", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("m1_m2", arguments={**_SMALL, "context": _CONTEXT}),
+    RecipeRow("skip_dgm", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("auxiliary_dgm", arguments={**_SMALL, "context": _CONTEXT}),
     RecipeRow("iwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("vq_vae", arguments={"codes": 16, "code_dim": 2, "places": 3, "hidden": [8]}),

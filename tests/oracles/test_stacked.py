@@ -19,7 +19,7 @@ import vaekit as vk
 from vaekit import distributions as d
 from vaekit import evaluation, likelihoods, recipes
 from vaekit.data import Context
-from vaekit.objectives import ELBO, Classification, EnumeratedELBO, StackedELBO
+from vaekit.objectives import ELBO, Classification, EnumeratedELBO, SkipELBO, StackedELBO
 from vaekit.objectives.schedules import Constant
 from vaekit.storage import load_model, save_model
 from vaekit.training import Batch, Step
@@ -59,13 +59,41 @@ def made(m1: Any = None, **more: Any) -> Any:
     return model
 
 
+def skipping() -> Any:
+    """The same with everything seen by x, and x by all of the posterior."""
+    torch.manual_seed(0)
+    model: Any = recipes.skip_dgm(
+        shape=(4,), latent_dim=1, auxiliary_dim=1, hidden=[6], activation=nn.Tanh, context=LABEL,
+        likelihood=likelihoods.Bernoulli(),
+    ).model.double().eval()  # fmt: skip
+    with torch.no_grad():
+        for p in model.parameters():
+            p.mul_(1.7)
+        for part in (model.posterior.first, model.posterior.then, model.prior.below):
+            part.head.layer.weight[1] *= 0.1
+            part.head.layer.bias[1] = 0.0
+    return model
+
+
+def scores(model: Any, x: Tensor) -> tuple[Any, Tensor]:
+    """q(y, z|a) at every a of the line, and log p(x|a,y,z) of one item, (G of a, C, G of z)."""
+    a, zeros = LINE.unsqueeze(1), torch.zeros(len(LINE), CLASSES).double()
+    if not isinstance(model.posterior, vk.posteriors.Skipping):
+        pad = torch.zeros(len(LINE), CLASSES + 1).double()
+        log_px = model.likelihood(torch.cat([pad, a], 1)).log_prob(x)
+        return model.posterior.then(a, zeros), log_px[:, None, None].expand(-1, CLASSES, len(LINE))
+    y = torch.eye(CLASSES).double()[None, :, None].expand(len(LINE), -1, len(LINE), -1)
+    both = [t.expand(len(LINE), CLASSES, len(LINE), 1) for t in (LINE[:, None], LINE[:, None, None, None])]
+    return model.posterior.then(x.expand(len(LINE), -1), zeros, a), model.likelihood(torch.cat([y, *both], 3)).log_prob(
+        x
+    )
+
+
 def exact(model: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """log p(x|y) of one item for each class, the bound on log p(x), and the bounds given each class."""
     a = LINE.unsqueeze(1)
-    pad = torch.zeros(len(LINE), CLASSES + 1).double()
-    log_px = model.likelihood(torch.cat([pad, a], 1)).log_prob(x)  # (G,) of a
+    then, log_px = scores(model, x)
     log_q = model.posterior.first(x[None]).log_prob(a)
-    then = model.posterior.then(a, torch.zeros(len(LINE), CLASSES).double())
     log_y = then.log_share  # (G, C)
     each = td.Normal(then.each.loc[..., 0], then.each.scale[..., 0])
     log_z = each.log_prob(LINE[:, None, None]).permute(1, 2, 0)  # (G of a, C, G of z)
@@ -76,7 +104,7 @@ def exact(model: Any, x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_a.append(td.Normal(p.loc, p.scale).log_prob(LINE))  # (G of z, G of a)
     behind = torch.stack(log_a).permute(2, 0, 1)
     log_pz = td.Normal(torch.zeros(()).double(), 1.0).log_prob(LINE)
-    joint = log_px[:, None, None] + behind + log_pz  # given the class
+    joint = log_px + behind + log_pz  # given the class
     weight = (log_q[:, None, None] + log_z).exp() * STEP**2
     gain = joint - log_q[:, None, None] - log_z
     shares = log_y.exp()
@@ -125,6 +153,40 @@ def test_the_gradient_is_that_of_quadrature_and_reaches_the_second_stage_only() 
     want = torch.autograd.grad(sum(exact(model, x)[1] for x in X), parameters)  # type: ignore[arg-type]
     torch.manual_seed(0)
     term, runs, y = StackedELBO(samples=200), [], model.to_context(None, 5)
+    for _ in range(40):
+        runs.append(torch.autograd.grad(term.bound(model, model.trace(X, y, samples=200)).sum(), parameters))
+    for i, slope in enumerate(want):
+        drawn = torch.stack([run[i] for run in runs])
+        error = drawn.std(0) / 40**0.5
+        assert bool(((drawn.mean(0) - slope).abs() < 5 * error + 1e-7).all()), parameters[i].shape
+
+
+def test_where_all_is_seen_the_bound_is_that_of_quadrature() -> None:
+    model = skipping()
+    found = [exact(model, x) for x in X]
+    log_p = torch.stack([row[0].logsumexp(0) for row in found]).detach() - math.log(CLASSES)
+    want = torch.stack([row[1] for row in found]).detach()
+    assert bool((want < log_p - 1e-3).all())
+    nothing = model.to_context(None, 5)
+    torch.manual_seed(0)
+    for term, samples, times in ((SkipELBO(samples=20), 20, 400), (ELBO(), 1, 8000)):
+        drawn = repeated(term, model, nothing, samples, times)
+        assert bool(((drawn.mean(0) - want).abs() < 4 * drawn.std(0) / times**0.5).all())
+    estimate, error, _ = evaluation.log_likelihoods(model, X, nothing, 40_000)
+    assert bool(((estimate - log_p).abs() < 4 * error).all()) and float(error.max()) < 0.15
+    told = [0, 2, 1, 1, 0]
+    drawn = repeated(SkipELBO(samples=20), model, model.to_context(["abc"[i] for i in told], 5), 20, 400)
+    wanted = torch.stack([row[2][i] for row, i in zip(found, told, strict=True)]).detach()
+    assert bool(((drawn.mean(0) - wanted).abs() < 4 * drawn.std(0) / 20).all())
+    assert model.encode(X).probs.shape == (5, 3) and model.sample(2, y="b").shape == (2, 4)
+
+
+def test_where_all_is_seen_the_gradient_is_that_of_quadrature() -> None:
+    model = skipping()
+    parameters = list(model.parameters())
+    want = torch.autograd.grad(sum(exact(model, x)[1] for x in X), parameters)  # type: ignore[arg-type]
+    torch.manual_seed(0)
+    term, runs, y = SkipELBO(samples=200), [], model.to_context(None, 5)
     for _ in range(40):
         runs.append(torch.autograd.grad(term.bound(model, model.trace(X, y, samples=200)).sum(), parameters))
     for i, slope in enumerate(want):

@@ -64,6 +64,7 @@ __all__ = [
     "Renyi",
     "Schedule",
     "Sinkhorn",
+    "SkipELBO",
     "Sleep",
     "SlicedWasserstein",
     "Sparsity",
@@ -98,7 +99,7 @@ from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits, MuForcing
 from vaekit.objectives.check import check
-from vaekit.objectives.classes import AuxiliaryELBO, Classification, ClusterELBO, EnumeratedELBO, StackedELBO
+from vaekit.objectives.classes import AuxiliaryELBO, Classification, ClusterELBO, EnumeratedELBO, SkipELBO, StackedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game

@@ -5,7 +5,7 @@ r"""Bounds with the class summed out, and what a classifier is charged for the l
 
 from __future__ import annotations
 
-__all__ = ["AuxiliaryELBO", "Classification", "ClusterELBO", "EnumeratedELBO", "StackedELBO"]
+__all__ = ["AuxiliaryELBO", "Classification", "ClusterELBO", "EnumeratedELBO", "SkipELBO", "StackedELBO"]
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -91,8 +91,28 @@ class StackedELBO(EnumeratedELBO):
                 f"{self.name} wants two stages, the second one with a class, and got {type(q).__name__}: give "
                 "vk.posteriors.Stacked with a Classed posterior, and vk.priors.Stacked."
             )
-        rate = _rate(q, p.first, p.then(q.given.every()).log_prob(q.a))
-        return (trace.log_px - self.beta.value() * rate).mean(0)
+        z = q.given.every()  # (C, K, B, C + D)
+        rate = _rate(q, p.first, p.then(z).log_prob(q.a))
+        return (self.scores_of(model, trace, z) - self.beta.value() * rate).mean(0)
+
+    def scores_of(self, model: Model, trace: Trace, z: Tensor) -> Tensor:
+        """log p(x|a), (K, B): the same for every class."""
+        return trace.log_px
+
+
+class SkipELBO(StackedELBO):
+    """The same where x depends on class and z too: p(x|a,y,z) is taken for each class (Maaløe et al. 2016).
+
+    Args:
+        beta, samples: as for StackedELBO.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("maaloe2016",)
+
+    def scores_of(self, model: Model, trace: Trace, z: Tensor) -> Tensor:
+        q: Any = trace.q
+        px: Any = model._likelihood(torch.cat([z, q.a.expand(*z.shape[:-1], -1)], -1), trace.y)
+        return _over_classes(q.given, (px.log_prob_observed if trace.missing else px.log_prob)(trace.x))
 
 
 class Classification(Term):

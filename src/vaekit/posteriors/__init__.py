@@ -36,6 +36,7 @@ __all__ = [
     "RelaxedCategorical",
     "Rotated",
     "SharedAndPrivate",
+    "Skipping",
     "Stacked",
     "StochasticallyQuantized",
     "StraightThroughBernoulli",
@@ -66,5 +67,5 @@ from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, Stocha
 from vaekit.posteriors.refined import Refined
 from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate
 from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher
-from vaekit.posteriors.stacked import Stacked
+from vaekit.posteriors.stacked import Skipping, Stacked
 from vaekit.posteriors.two_levels import TwoLevelQuantized

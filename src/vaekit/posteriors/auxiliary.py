@@ -5,7 +5,7 @@ r"""A posterior with an auxiliary variable, drawn first, that makes it richer th
 
 from __future__ import annotations
 
-__all__ = ["Auxiliary"]
+__all__ = ["Auxiliary", "repeated"]
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
@@ -58,16 +58,16 @@ class Auxiliary(Around):
         assert x is not None
 
         def then(a: Tensor) -> Any:
-            rows = [_repeated(part, a) for part in (x, *fields)]
+            rows = [repeated(part, a) for part in (x, *fields)]
             return self.then(*rows, a.flatten(0, -2)).unfolded(a.shape[:-1])
 
         def back(z: Tensor) -> Any:
-            return self.back(_repeated(x, z), z.flatten(0, -2)).unfolded(z.shape[:-1])
+            return self.back(repeated(x, z), z.flatten(0, -2)).unfolded(z.shape[:-1])
 
         return distributions.Auxiliary(self.first(x), then, back, *self.latent_shape)
 
 
-def _repeated(part: Tensor | None, z: Tensor) -> Tensor | None:
+def repeated(part: Tensor | None, z: Tensor) -> Tensor | None:
     """(B, *X) as often as draws z (*leading, B, D) ask for it, a row each."""
     if part is None or z.ndim == 2:
         return part

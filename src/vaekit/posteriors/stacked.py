@@ -5,13 +5,14 @@ r"""A posterior on top of another: latents inferred from the latents of a first 
 
 from __future__ import annotations
 
-__all__ = ["Stacked"]
+__all__ = ["Skipping", "Stacked"]
 
 from typing import Any, ClassVar
 
 from torch import Tensor
 
 from vaekit import distributions
+from vaekit.posteriors.auxiliary import repeated
 from vaekit.posteriors.base import AnyPosterior, Around
 from vaekit.posteriors.gaussian import Gaussian
 
@@ -50,7 +51,27 @@ class Stacked(Around):
         x, *fields = given
 
         def then(a: Tensor) -> Any:
-            rows = [None if f is None else f.expand(*a.shape[:-1], -1).flatten(0, -2) for f in fields]
-            return self.then(a.flatten(0, -2), *rows).unfolded(a.shape[:-1])
+            rows = [repeated(field, a) for field in fields]
+            return self.second(x, rows, a).unfolded(a.shape[:-1])
 
         return distributions.Chained(self.first(x), then, *self.then.latent_shape, turned=True)
+
+    def second(self, x: Tensor | None, rows: list[Tensor | None], a: Tensor) -> Any:
+        """q(z|a) of all draws of a, a row each; rows: the context of them."""
+        return self.then(a.flatten(0, -2), *rows)
+
+
+class Skipping(Stacked):
+    """q(a|x) and q(z|x,a): the second stage sees x too (Maaløe et al. 2016, arXiv:1602.05473).
+
+    Args:
+        first: q(a|x).
+        then: q(z|x,a,y), which takes x, the context that it reads and a.
+
+    Latents are z and a behind it.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("maaloe2016",)
+
+    def second(self, x: Tensor | None, rows: list[Tensor | None], a: Tensor) -> Any:
+        return self.then(repeated(x, a), *rows, a.flatten(0, -2))

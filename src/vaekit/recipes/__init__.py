@@ -21,6 +21,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "ivae": ("khemakhem2020", "latents made identifiable by a variable that decides their prior"),
     "m2": ("kingma2014b", "a VAE and a classifier, from few labels and many items without"),
     "m1_m2": ("kingma2014b", "M2 on the codes of a VAE that was fitted before, from few labels"),
+    "skip_dgm": ("maaloe2016", "M2 with two levels of latents, each of which the picture reads"),
     "auxiliary_dgm": ("maaloe2016", "M2 with an auxiliary variable, whose posterior is no Gaussian"),
     "iwae": ("burda2016", "the importance-weighted bound, tighter with every draw"),
     "vq_vae": ("oord2017", "codes from a codebook in place of real latents: compression, and priors over codes"),

@@ -6,8 +6,9 @@ r"""Auxiliary Deep Generative Models: Maaløe et al. 2016, https://arxiv.org/abs
 
 from __future__ import annotations
 
-__all__ = ["auxiliary_dgm"]
+__all__ = ["auxiliary_dgm", "skip_dgm"]
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from torch import nn
@@ -15,10 +16,13 @@ from torch import nn
 from vaekit.data import Context
 from vaekit.messages import require_count
 from vaekit.models import VAE
-from vaekit.objectives import AuxiliaryELBO, Classification, Recipe
-from vaekit.posteriors import Auxiliary, Classed, Gaussian
+from vaekit.networks import Dense, Pair
+from vaekit.objectives import AuxiliaryELBO, Classification, Recipe, SkipELBO
+from vaekit.posteriors import Auxiliary, Classed, Gaussian, Skipping
+from vaekit.priors import Classed as ClassedPrior
+from vaekit.priors import ConditionalGaussian, Stacked
 from vaekit.recipes.classed import the_label
-from vaekit.recipes.compose import pair_of
+from vaekit.recipes.compose import latent_size, pair_of
 from vaekit.recipes.declare import extends
 from vaekit.recipes.kingma2014b import m2
 
@@ -48,8 +52,7 @@ def auxiliary_dgm(
     the_label("auxiliary_dgm", context)
     plain: Any = m2(context=context, alpha=alpha, **vae_arguments)
     m, bound = plain.model, plain.objective.parts[0]
-    given: Any = vae_arguments
-    pair = pair_of(given.get("networks"), given.get("hidden"), given.get("activation"))
+    pair = _pair(vae_arguments)
     classes, (both,) = m.posterior.classes, m.posterior.latent_shape
     size = both - classes if auxiliary_dim is None else require_count("auxiliary_dim", auxiliary_dim)
 
@@ -60,3 +63,52 @@ def auxiliary_dgm(
     posterior = Auxiliary(Gaussian(net(0), size), then, Gaussian(net(both), size))
     model = VAE(m.prior, posterior, m.likelihood, transform=m.transform, context=m.context)
     return Recipe(model, AuxiliaryELBO(beta=bound.beta) + alpha * Classification())
+
+
+@extends(m2)
+def skip_dgm(
+    *,
+    shape: Sequence[int],
+    context: Context | None = None,
+    latent_dim: int | None = None,
+    auxiliary_dim: int | None = None,
+    alpha: float = 10.0,
+    **vae_arguments: object,
+) -> Recipe:
+    """SDGM: the auxiliary variable as a level of the model, p(y) p(z) p(a|y,z) p(x|a,y,z), all of it seen by x.
+
+    The posterior is that of `auxiliary_dgm`. `model.encode(x)` without y tells q(y|x) as `probs`, and has class, z and
+    a in the columns of its mean.
+
+    Args:
+        shape: of one item.
+        context: one label; "" or -1 where it is missing.
+        latent_dim: of z.
+        auxiliary_dim: of a; as many as z has where nothing is given.
+        alpha: the weight of the mean of -log q(y|x,a) over the labelled items.
+        vae_arguments: as for `m2`.
+
+    Example:
+        >>> digits = Context({"digit": {"levels": [0, 1, 2]}})
+        >>> model, objective = skip_dgm(shape=(8, 8), latent_dim=2, context=digits)
+        >>> model.posterior.latent_shape, model.sample(4, y=[2]).shape  # three classes, z and a
+        ((7,), torch.Size([4, 8, 8]))
+    """
+    field, classes = the_label("skip_dgm", context)
+    width = latent_size(shape, latent_dim)
+    size = width if auxiliary_dim is None else require_count("auxiliary_dim", auxiliary_dim)
+    plain: Any = m2(shape=shape, context=context, latent_dim=width + size, alpha=alpha, **vae_arguments)
+    m, pair = plain.model, _pair(vae_arguments)
+    then = Classed(
+        pair.encoder(shape, classes + size), pair.encoder(shape, size), width, classes, reads=(field,)
+    )  # fmt: skip
+    posterior = Skipping(Gaussian(pair.encoder(shape, 0), size), then)
+    down = (pair if isinstance(pair, Dense) else Dense()).decoder((size,), classes + width, 0)
+    prior = Stacked(ClassedPrior(width, classes, reads=(field,)), ConditionalGaussian(down, size, reads=()))
+    model = VAE(prior, posterior, m.likelihood, transform=m.transform, context=context)
+    return Recipe(model, SkipELBO(beta=plain.objective.parts[0].beta) + alpha * Classification())
+
+
+def _pair(given: Mapping[str, Any]) -> Pair:
+    """The networks that arguments of `vae` ask for."""
+    return pair_of(given.get("networks"), given.get("hidden"), given.get("activation"))
