@@ -19,7 +19,7 @@ class Part(nn.Module):
     A Part's constructor only stores; what it was called with stays in `arguments` and is what the
     store writes. `cites` names the papers (keys of `vaekit.references.PAPERS`) that it comes from, `leads`
     the hooks that it calls itself for the parts in it, such as those that see a piece of each item only. `compiles`
-    is False for what differentiates inside its own pass, which compilers get wrong.
+    is False for what differentiates inside its own pass, which compilers get wrong. `settled`: see `settle`.
 
     Example:
         >>> class Scale(Part):
@@ -33,6 +33,7 @@ class Part(nn.Module):
     cites: ClassVar[tuple[str, ...]] = ()
     leads: ClassVar[tuple[str, ...]] = ()
     compiles: ClassVar[bool] = True
+    settled: bool = False
     arguments: dict[str, Any]
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Part:
@@ -65,6 +66,24 @@ class Part(nn.Module):
     def after_step(self, step: int) -> None:
         """Called after every optimiser step: what moves without a gradient (schedules, codebooks)."""
 
+    def settle(self) -> None:
+        """Stay as it is from now on: without gradients, in evaluation mode, and passed over by every hook.
+
+        Example:
+            >>> part = Part()
+            >>> part.settle()
+            >>> part.train().training
+            False
+        """
+        for module in self.modules():
+            if isinstance(module, Part):
+                module.settled = True
+        self.eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Part:
+        super().train(mode and not self.settled)
+        return self
+
     @property
     def moves_by_hand(self) -> bool:
         """Whether its `after_step` has anything to do."""
@@ -91,5 +110,5 @@ class Part(nn.Module):
         inherited = getattr(Part, hook)
         leaders = [m for m in self.modules() if m is not self and isinstance(m, Part) and hook in m.leads]
         led = {id(m) for leader in leaders for m in leader.modules() if m is not leader}
-        parts = [m for m in self.modules() if isinstance(m, Part) and id(m) not in led]
+        parts = [m for m in self.modules() if isinstance(m, Part) and not m.settled and id(m) not in led]
         return [m for m in parts if getattr(type(m), hook) is not inherited]

@@ -1,4 +1,6 @@
-"""Rates that cannot vanish: a batch-normalised posterior, a correlated prior, and a weight that comes and goes."""
+"""Rates that cannot vanish: a batch-normalised posterior, means that are kept apart, a correlated prior, and a weight
+that comes and goes.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from torch.distributions import MultivariateNormal, kl_divergence
 from vaekit import distributions as d
 from vaekit import priors, recipes
 from vaekit.messages import Mistake
+from vaekit.models import Trace
 from vaekit.networks import MLP
+from vaekit.objectives import MuForcing
 from vaekit.objectives.schedules import Cyclical
 from vaekit.posteriors import NormalisedGaussian
 from vaekit.priors.chain import committed_rate
@@ -136,6 +140,39 @@ def test_bad_numbers_leave_the_running_values() -> None:
     assert bool(q.running_mean.isfinite().all()) and bool(q.running_variance.isfinite().all())
 
 
+def of_means(loc: Tensor) -> Trace:
+    q, p = d.DiagonalGaussian(loc, 0.3 * numbers(3, *loc.shape)), d.StandardGaussian(loc.new_zeros(loc.shape[1:]))
+    return Trace(loc, None, ((q, p, q.rsample((1,))),), q)
+
+
+def test_mu_forcing_is_what_is_missing_written_out() -> None:
+    """beta less the sum of the means' variances over 2, and 0 with no slope where they are wide enough."""
+    loc = (1.5 + numbers(1, 7, 3)).requires_grad_()  # whose centre is no spread
+    each = loc.detach()
+    spread = sum(float(((each[:, j] - each[:, j].sum() / 7) ** 2).sum()) / 7 / 2 for j in range(3))
+    model: Any = None
+    missing = MuForcing(spread + 0.7)(model, of_means(loc))
+    assert missing.ndim == 0 and float(missing.detach()) == pytest.approx(0.7, rel=1e-12)
+    (slope,) = torch.autograd.grad(missing, loc)
+    torch.testing.assert_close(slope, -(loc - loc.mean(0)).detach() / 7, rtol=1e-12, atol=1e-14)
+    met = MuForcing(spread - 0.01)(model, of_means(loc))
+    assert float(met.detach()) == 0 and not bool(torch.autograd.grad(met, loc)[0].any())
+    with pytest.raises(Mistake, match="wanted a number, 0 or more"):
+        MuForcing(-1.0)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_where_mu_forcing_is_met_the_mean_rate_is_above_it(seed: int) -> None:
+    """Tight where means are centred and every scale is 1."""
+    loc = numbers(seed, 9, 4)
+    model: Any = None
+    floor = 100.0 - float(MuForcing(100.0)(model, of_means(loc)))
+    q, p, _ = of_means(loc).levels[0]
+    assert float(kl_divergence(q, p).mean()) > floor
+    even = d.DiagonalGaussian(loc - loc.mean(0), torch.zeros_like(loc))
+    assert float(kl_divergence(even, p).mean()) == pytest.approx(floor, rel=1e-12)
+
+
 def collapsing(recipe: Any) -> dict[str, float]:
     """The rate after training on noise, which a plain VAE gives up."""
     x = (numbers(5, 256, 12) > 0).float()
@@ -156,6 +193,9 @@ def test_a_vae_gives_its_latents_up_and_these_cannot() -> None:
     assert collapsing(recipes.bn_vae(**small, gamma=0.8))["rate"] > 4 * 0.8**2 / 2 * 0.999
     torch.manual_seed(0)
     assert collapsing(recipes.delta_vae(**small, rate=1.5))["rate"] > 1.5 * 0.999
+    torch.manual_seed(0)
+    held = collapsing(recipes.mu_forcing_vae(**small, nats=1.5, weight=40.0))["rate"]
+    assert 1.5 * 0.98 < held < 2.5, "a hinge is met up to a step's size"
 
 
 def test_the_cycles_are_those_of_the_paper() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,18 @@ def test_m2_tells_kinds_apart_from_a_few_labels() -> None:
     assert codes.shape == (300, 3 + 2) and np.array_equal(codes[:30, :3].argmax(1), KIND[:30])
 
 
+def test_an_auxiliary_variable_tells_kinds_apart_from_a_few_labels(tmp_path: Path) -> None:
+    run = vk.fit(vk.recipe("auxiliary_dgm", X, y=Y, **SMALL), X, y=Y, out=tmp_path / "run", **QUICK)
+    assert (classes(run, X)[REST] == KIND[REST]).mean() > 0.95
+    for kind in range(3):
+        drawn = run.sample(200, given=kind, seed=0).mean(0)
+        assert np.linalg.norm(drawn - CENTRES, axis=1).argmin() == kind
+    again = vk.load_run(tmp_path / "run")
+    assert np.array_equal(again.encode(X, Y), run.encode(X, Y))
+    found: Any = vk.evaluate(again, X, Y, samples=200)
+    assert np.isfinite(found["nll"].value) and found["elbo"].value < 3 * found["elbo"].se - found["nll"].value
+
+
 def test_m1_and_m2_on_its_codes() -> None:
     m1 = vk.Autoencoder("vae", latent_dim=3, epochs=60, lr=0.005, random_state=0, recipe__hidden=[16]).fit(X)
     codes = m1.transform(X)
@@ -42,6 +55,17 @@ def test_m1_and_m2_on_its_codes() -> None:
     assert alone.score(codes[REST], KIND[REST]) > 0.9
     run = vk.fit(vk.recipe("m2", codes, y=Y, latent_dim=1, hidden=[16]), codes, y=Y, **QUICK)
     assert (classes(run, codes)[REST] == KIND[REST]).mean() > 0.9
+
+
+def test_m1_and_m2_as_one_model() -> None:
+    m1 = vk.fit(vk.recipe("vae", X, hidden=[16], latent_dim=3), X, **QUICK)
+    plan = vk.recipe("m1_m2", X, y=Y, m1=m1.model, latent_dim=1, hidden=[16])
+    run = vk.fit(plan, X, y=Y, **QUICK)
+    assert (classes(run, X)[REST] == KIND[REST]).mean() > 0.9
+    for kind in range(3):
+        drawn = run.sample(200, given=kind, seed=0).mean(0)
+        assert np.linalg.norm(drawn - CENTRES, axis=1).argmin() == kind
+    assert run.encode(X, Y).shape == (300, 3 + 1 + 3)
 
 
 def test_components_of_gmvae_hold_one_kind_each() -> None:

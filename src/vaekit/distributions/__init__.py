@@ -5,15 +5,18 @@ from __future__ import annotations
 __all__ = [
     "Autoregressive",
     "AutoregressiveCodes",
+    "Auxiliary",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
     "Categorical",
+    "Chained",
     "ClassedGaussian",
     "Codes",
     "ContinuousBernoulli",
     "DiagonalGaussian",
     "DiscretizedLogistic",
+    "Drawn",
     "EqualMixture",
     "Factorised",
     "Flow",
@@ -49,13 +52,16 @@ __all__ = [
 ]
 
 from vaekit.distributions.autoregressive import Autoregressive
+from vaekit.distributions.auxiliary import Auxiliary
 from vaekit.distributions.base import Factorised, frozen
 from vaekit.distributions.bernoulli import Bernoulli, BinaryConcrete, ContinuousBernoulli, StraightThroughBernoulli
 from vaekit.distributions.blocks import Blocks
 from vaekit.distributions.chain import GaussianChain
+from vaekit.distributions.chained import Chained
 from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
+from vaekit.distributions.drawn import Drawn
 from vaekit.distributions.estimated import Marginal
 from vaekit.distributions.experts import EqualMixture, PooledGaussian, PooledMixture
 from vaekit.distributions.flow import Flow

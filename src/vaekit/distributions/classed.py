@@ -24,6 +24,7 @@ class ClassedGaussian(Distribution):
         logits: (*batch, C), of the classes; -inf for those that cannot be.
         loc: (*batch, C, D).
         log_scale: broadcastable to loc.
+        judged: (*batch, C), the log-probabilities of the classes before one was given, where they are known.
 
     A value is the class, one-hot, and z behind it, (*batch, C + D). `rsample` passes a gradient through z alone.
 
@@ -36,8 +37,9 @@ class ClassedGaussian(Distribution):
     arg_constraints = {}
     has_rsample = False  # of the class, whose probabilities a draw's gradient would miss
 
-    def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor) -> None:
+    def __init__(self, logits: Tensor, loc: Tensor, log_scale: Tensor, judged: Tensor | None = None) -> None:
         self.log_share = logits.log_softmax(-1)
+        self.judged = judged
         self.each = DiagonalGaussian(loc, log_scale)
         self.classes, self.width = loc.shape[-2:]
         super().__init__(loc.shape[:-2], torch.Size((self.classes + self.width,)), validate_args=False)
@@ -102,6 +104,12 @@ class ClassedGaussian(Distribution):
         scores = self.log_share + self.each.log_prob(z.unsqueeze(-2))  # (*batch, C)
         other = (which != torch.zeros_like(which).scatter(-1, chosen, 1.0)).any(-1)
         return scores.gather(-1, chosen.expand(*scores.shape[:-1], 1)).squeeze(-1).masked_fill(other, -torch.inf)
+
+    def unfolded(self, leading: tuple[int, ...]) -> ClassedGaussian:
+        """The same with its first axis as several."""
+        each = self.each.unfolded(leading)
+        judged = None if self.judged is None else self.judged.unflatten(0, leading)
+        return ClassedGaussian(self.log_share.unflatten(0, leading), each.loc, each.log_scale, judged)
 
     def tempered(self, temperature: float) -> ClassedGaussian:
         """The same with each Gaussian's scale multiplied by the temperature; the classes stay as they are."""

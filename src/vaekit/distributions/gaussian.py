@@ -84,6 +84,11 @@ class DiagonalGaussian(Located):
         ratio = self.log_scale - p.log_scale
         return 0.5 * ((2 * ratio).exp() + ((self.loc - p.loc) * (-p.log_scale).exp()).square() - 1) - ratio
 
+    def unfolded(self, leading: tuple[int, ...]) -> DiagonalGaussian:
+        """The same with its first axis as several."""
+        log_scale = self.log_scale.expand_as(self.loc).unflatten(0, leading)
+        return DiagonalGaussian(self.loc.unflatten(0, leading), log_scale, self.event_dims)
+
     def tempered(self, temperature: float) -> DiagonalGaussian:
         """The same with its scale multiplied by the temperature (0: the mode)."""
         return DiagonalGaussian(self.loc, self.log_scale + math.log(max(temperature, 1e-30)), self.event_dims)

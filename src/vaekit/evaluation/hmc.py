@@ -271,7 +271,6 @@ class _NoisePosterior:
         return torch.cat([(z - p.loc) * (-p.log_scale).exp() for _, p, z in levels], -1)
 
     def log_prob(self, noise: Tensor) -> Tensor:
-        made = iter(_levels(self.model, noise)[0])
-        levels, _ = self.model.descend(self.seen, lambda q: next(made))
+        levels = self.model.at(self.seen, _levels(self.model, noise)[0])
         each = [q.log_prob(z) + p.log_scale.expand_as(p.loc).sum(-1) for q, p, z in levels]
         return torch.stack(torch.broadcast_tensors(*each)).sum(0)

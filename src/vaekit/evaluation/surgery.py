@@ -22,11 +22,12 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vaekit.conditional import rows_of
-from vaekit.distributions import DiagonalGaussian, FullGaussian, Hamiltonian
+from vaekit.distributions import Chained, DiagonalGaussian, FullGaussian, Hamiltonian
 from vaekit.distributions.base import Factorised
 from vaekit.evaluation.likelihood import ACTIVE
 from vaekit.evaluation.number import Number, mean_number
-from vaekit.models import HierarchicalVAE, Model
+from vaekit.messages import Mistake
+from vaekit.models import BidirectionalVAE, HierarchicalVAE, Model
 from vaekit.models.model import latent_mean
 from vaekit.noise import forked
 
@@ -159,6 +160,8 @@ def gap_numbers(
 
 def top_level(model: Any, x: Tensor, y: Mapping[str, Tensor] | None) -> Pairs:
     """(q, p) of the top level in float64, of pieces of the items: ROWS of them are encoded at a time."""
+    if isinstance(model, BidirectionalVAE) and len(model.levels) > 1:
+        raise Mistake("the top level's q(z|x) is a mixture over the latents drawn on the way up: give another model.")
     found: Pairs = []
     for start in range(0, len(x), ROWS):
         some, given = x[start : start + ROWS], rows_of(y, slice(start, start + ROWS))
@@ -177,7 +180,7 @@ def flat_means(posteriors: list[Any]) -> Tensor:
 
 def _double(q: Distribution) -> Any:
     """The same distribution with its tensors in float64; one that asks its model stays in the model's type."""
-    if isinstance(q, Hamiltonian):
+    if isinstance(q, Chained | Hamiltonian):
         return q
     found = copy.copy(q)
     for name, value in vars(q).items():

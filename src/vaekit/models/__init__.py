@@ -5,8 +5,11 @@ from __future__ import annotations
 __all__ = [
     "VAE", "EachModality", "HierarchicalVAE", "JoinedBlock", "Level", "ModalBlock", "Model", "PictureBlock",
     "ResidualPictureBlock", "TopDownBlock", "Trace", "VampTop",
+    "VAE", "BidirectionalVAE", "Downward", "HierarchicalVAE", "JoinedBlock", "Level", "Model", "PictureBlock",
+    "ResidualPictureBlock", "TopDownBlock", "Trace", "Upward", "VampTop",
 ]  # fmt: skip
 
+from vaekit.models.bidirectional import BidirectionalVAE, Downward, Upward
 from vaekit.models.hierarchical import HierarchicalVAE, Level, TopDownBlock
 from vaekit.models.levels import JoinedBlock, PictureBlock, ResidualPictureBlock, VampTop
 from vaekit.models.modal_levels import EachModality, ModalBlock

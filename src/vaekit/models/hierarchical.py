@@ -144,14 +144,20 @@ class HierarchicalVAE(Model):
         reads: Sequence[str] = (),
     ) -> None:
         super().__init__()
-        if len(encoder) != len(levels):
-            raise Mistake(f"got {len(encoder)} encoder networks for {len(levels)} levels and wanted one for each.")
+        if len(levels) != self.levels_for(len(encoder)):
+            wanted = f"{self.levels_for(len(encoder))} for so many"
+            raise Mistake(f"got {len(encoder)} encoder networks and {len(levels)} levels and wanted {wanted}.")
         self.transform, self.context = transform, context
         self.encoder = nn.ModuleList(encoder)
         self.levels: Any = nn.ModuleList(levels)
         self.likelihood, self.reads = likelihood, tuple(reads)
         self.shape = likelihood.shape
         self.takes_missing = bool(getattr(self.encoder[0], "takes_missing", False))
+
+    @staticmethod
+    def levels_for(nets: int) -> int:
+        """How many levels go with so many networks of the encoder."""
+        return nets
 
     def _seen(self, x: Tensor, y: Mapping[str, Tensor] | None) -> list[Tensor]:
         """The encoder's features, from the top down."""
@@ -176,6 +182,11 @@ class HierarchicalVAE(Model):
             levels.append((q, p, z))
         assert state is not None
         return tuple(levels), state
+
+    def at(self, seen: list[Tensor], z: Sequence[Tensor]) -> Any:
+        """(q, p, z) of each level at these latents, from the top down."""
+        made = iter(z)
+        return self.descend(seen, lambda q: next(made))[0]
 
     def traces(self, x: Tensor, y: Mapping[str, Tensor] | None, samples: int, chunk: int) -> Iterator[Trace]:
         seen, given = self._seen(x, y), pick(self.likelihood, y)

@@ -18,6 +18,7 @@ __all__ = [
     "VIMCO",
     "Aggressive",
     "BalancedLinks",
+    "AuxiliaryELBO",
     "BlockCapacity",
     "Bound",
     "Capacity",
@@ -56,6 +57,7 @@ __all__ = [
     "GroupELBO",
     "InverseMultiquadric",
     "LatentNorm",
+    "MuForcing",
     "MutualInformation",
     "OfSubsets",
     "RandomSubsets",
@@ -65,9 +67,11 @@ __all__ = [
     "Renyi",
     "Schedule",
     "Sinkhorn",
+    "SkipELBO",
     "Sleep",
     "SlicedWasserstein",
     "Sparsity",
+    "StackedELBO",
     "Term",
     "TotalCorrelation",
     "WakePhi",
@@ -96,9 +100,9 @@ from vaekit.objectives.adversarial import (
 )
 from vaekit.objectives.aggressive import Aggressive
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
-from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits
+from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits, MuForcing
 from vaekit.objectives.check import check
-from vaekit.objectives.classes import Classification, ClusterELBO, EnumeratedELBO
+from vaekit.objectives.classes import AuxiliaryELBO, Classification, ClusterELBO, EnumeratedELBO, SkipELBO, StackedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
 from vaekit.objectives.game import Game, as_game

@@ -1,11 +1,12 @@
-r"""Terms that hold the rate: a floor for each latent, and a capacity for all.
+r"""Terms that hold the rate: a floor for each latent, a floor for what means say, and a capacity for all.
 
-.. math:: \sum_j \max(\lambda, \overline{KL}_j), \qquad \gamma\, |KL - C|
+.. math:: \sum_j \max(\lambda, \overline{KL}_j), \qquad
+          \max\big(0,\ \beta - \tfrac12 \textstyle\sum_j \mathrm{Var}[\mu_j]\big), \qquad \gamma\, |KL - C|
 """
 
 from __future__ import annotations
 
-__all__ = ["BlockCapacity", "Capacity", "FreeBits"]
+__all__ = ["BlockCapacity", "Capacity", "FreeBits", "MuForcing"]
 
 import math
 from numbers import Real
@@ -36,14 +37,36 @@ class FreeBits(Term):
 
     def __init__(self, nats: float = 0.5, *, group: int = 1) -> None:
         super().__init__()
-        if not (isinstance(nats, Real) and 0 <= nats < math.inf):
-            raise Mistake(f"got nats={nats!r} and wanted a number, 0 or more.")
-        self.nats: float = float(nats)
+        self.nats: float = _nats(nats)
         self.group: int = require_count("group", group)
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         each = trace.kl_each.mean(0)  # (D,)
         return torch.stack([part.sum() for part in each.split(self.group)]).clamp_min(self.nats).sum()
+
+
+class MuForcing(Term):
+    """What is missing to a floor under the spread of the posteriors' means over a batch, a scalar (Liu et al. 2019,
+    arXiv:1905.10072).
+
+    The spread is half the mean squared distance of the means from their centre: the part of KL(q || N(0, I)) that says
+    which item it is, so that where nothing is missing the mean rate is at least the floor.
+
+    Args:
+        nats: the floor, of all latents together.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("liu2019",)
+    company = 2
+
+    def __init__(self, nats: float = 3.0) -> None:
+        super().__init__()
+        self.nats: float = _nats(nats)
+
+    def forward(self, model: Model, trace: Trace) -> Tensor:
+        mean = trace.q.mean.flatten(1)  # (B, D)
+        spread = 0.5 * (mean - mean.mean(0)).square().sum(1).mean()
+        return (self.nats - spread).clamp_min(0.0)
 
 
 class Capacity(Term):
@@ -88,3 +111,9 @@ class BlockCapacity(Capacity):
         if not isinstance(q, Blocks) or not isinstance(p, Blocks):
             raise Mistake(f"BlockCapacity needs latents in blocks and got a {type(q).__name__}: use Capacity().")
         return q.kl_parts(p)[self.block]
+
+
+def _nats(nats: float) -> float:
+    if not (isinstance(nats, Real) and 0 <= nats < math.inf):
+        raise Mistake(f"got nats={nats!r} and wanted a number, 0 or more.")
+    return float(nats)

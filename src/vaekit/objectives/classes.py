@@ -5,15 +5,16 @@ r"""Bounds with the class summed out, and what a classifier is charged for the l
 
 from __future__ import annotations
 
-__all__ = ["Classification", "ClusterELBO", "EnumeratedELBO"]
+__all__ = ["AuxiliaryELBO", "Classification", "ClusterELBO", "EnumeratedELBO", "SkipELBO", "StackedELBO"]
 
 from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
+from torch.distributions import kl_divergence
 
-from vaekit.distributions import ClassedGaussian, DiagonalGaussian, GaussianMixture
+from vaekit.distributions import Auxiliary, Chained, ClassedGaussian, DiagonalGaussian, GaussianMixture
 from vaekit.maths import log_mean_exp
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
@@ -45,6 +46,75 @@ class EnumeratedELBO(ELBO):
         return (q.probs.T * each).sum(0) - self.beta.value() * trace.kl
 
 
+class AuxiliaryELBO(EnumeratedELBO):
+    r"""The same with an auxiliary variable behind the posterior (Maaløe et al. 2016, arXiv:1602.05473).
+
+    It is E_{q(a|x)} of \sum_y q(y|x,a) E_{q(z|x,y,a)}[log p(x|y,z) + log p(a|x,y,z)] - KL(q(y,z|x,a) || p(y,z)), and
+    the entropy of q(a|x).
+
+    Args:
+        beta: the weight of the rate, all but log p(x|y,z).
+        samples: draws of a, and for each of them one of z for each class.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("maaloe2016",)
+
+    def bound(self, model: Model, trace: Trace) -> Tensor:
+        q = trace.q
+        if not isinstance(q, Auxiliary) or not isinstance(q.given, ClassedGaussian):
+            raise Mistake(
+                f"{self.name} wants an auxiliary variable behind a class and got {type(q).__name__}: give "
+                "vk.posteriors.Auxiliary around a Classed posterior."
+            )
+        z = q.given.every()  # (C, K, B, C + D)
+        px: Any = model._likelihood(z, trace.y)
+        scores = (px.log_prob_observed if trace.missing else px.log_prob)(trace.x)
+        rate = _rate(q, trace.p, q.back(z).log_prob(q.a))
+        return (_over_classes(q.given, scores) - self.beta.value() * rate).mean(0)
+
+
+class StackedELBO(EnumeratedELBO):
+    r"""The bound of a second stage with a class on the latents a of a first one (Kingma et al. 2014, arXiv:1406.5298).
+
+    It is E_{q(a|x)} of log p(x|a) + \sum_y q(y|a) E_{q(z|y,a)}[log p(a|y,z)] - KL(q(y,z|a) || p(y,z)), and the entropy
+    of q(a|x). Where the first stage stands still its slopes are those of `EnumeratedELBO` on draws of a as items.
+
+    Args:
+        beta: the weight of the rate, all but log p(x|a).
+        samples: draws of a, and for each of them one of z for each class.
+    """
+
+    def bound(self, model: Model, trace: Trace) -> Tensor:
+        q, p = trace.q, trace.p
+        if not isinstance(q, Chained) or not isinstance(p, Chained) or not isinstance(q.given, ClassedGaussian):
+            raise Mistake(
+                f"{self.name} wants two stages, the second one with a class, and got {type(q).__name__}: give "
+                "vk.posteriors.Stacked with a Classed posterior, and vk.priors.Stacked."
+            )
+        z = q.given.every()  # (C, K, B, C + D)
+        rate = _rate(q, p.first, p.then(z).log_prob(q.a))
+        return (self.scores_of(model, trace, z) - self.beta.value() * rate).mean(0)
+
+    def scores_of(self, model: Model, trace: Trace, z: Tensor) -> Tensor:
+        """log p(x|a), (K, B): the same for every class."""
+        return trace.log_px
+
+
+class SkipELBO(StackedELBO):
+    """The same where x depends on class and z too: p(x|a,y,z) is taken for each class (Maaløe et al. 2016).
+
+    Args:
+        beta, samples: as for StackedELBO.
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("maaloe2016",)
+
+    def scores_of(self, model: Model, trace: Trace, z: Tensor) -> Tensor:
+        q: Any = trace.q
+        px: Any = model._likelihood(torch.cat([z, q.a.expand(*z.shape[:-1], -1)], -1), trace.y)
+        return _over_classes(q.given, (px.log_prob_observed if trace.missing else px.log_prob)(trace.x))
+
+
 class Classification(Term):
     """-log q(y|x) of the items whose class is given, over their share of the training data: its mean over a batch
     estimates the mean over the labelled items.
@@ -67,10 +137,12 @@ class Classification(Term):
         self.share.copy_((labelled > 0).double().mean())
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
-        posterior: Any = model.posterior
-        assert trace.y is not None
-        label = trace.y[posterior.reads[0]]
-        return -(label * posterior.log_classes(trace.x)).sum(-1) / self.share
+        q: Any = trace.q
+        judged: Tensor | None = (q.given if isinstance(q, Chained) else q).judged
+        assert trace.y is not None and judged is not None
+        label = trace.y[model.posterior.reads[0]]  # type: ignore[union-attr, index]
+        charged = -(label * judged).sum(-1) / self.share
+        return charged.mean(0) if charged.ndim == 2 else charged  # over the draws of what stands aside
 
 
 class ClusterELBO(ELBO):
@@ -97,3 +169,13 @@ class ClusterELBO(ELBO):
         each = DiagonalGaussian(q.loc.unsqueeze(-2), q.log_scale.unsqueeze(-2)).kl_each(p.parts).sum(-1)
         rate = (log_share.exp() * (each + log_share - p.log_share)).sum(-1)
         return trace.log_px[: self.samples].mean(0) - self.beta.value() * rate
+
+
+def _over_classes(q: ClassedGaussian, each: Tensor) -> Tensor:
+    """The mean over q's classes of what each of them has, (C, *batch) -> (*batch)."""
+    return (q.probs.movedim(-1, 0) * each).sum(0)
+
+
+def _rate(q: Chained, top: Any, log_a: Tensor) -> Tensor:
+    """KL(q(y, z|a) || top) and what a costs, (K, B); log_a: its log-density under the model given each class."""
+    return kl_divergence(q.given, top) - q.first.entropy() - _over_classes(q.given, log_a)

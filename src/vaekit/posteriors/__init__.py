@@ -6,6 +6,7 @@ __all__ = [
     "Adaptive",
     "AnyPosterior",
     "AnyQuantized",
+    "Auxiliary",
     "Average",
     "Bernoulli",
     "Categorical",
@@ -37,6 +38,8 @@ __all__ = [
     "RelaxedCategorical",
     "Rotated",
     "SharedAndPrivate",
+    "Skipping",
+    "Stacked",
     "StochasticallyQuantized",
     "StraightThroughBernoulli",
     "StraightThroughCategorical",
@@ -45,6 +48,7 @@ __all__ = [
     "WrappedNormal",
 ]
 
+from vaekit.posteriors.auxiliary import Auxiliary
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical
@@ -67,4 +71,5 @@ from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, Stocha
 from vaekit.posteriors.refined import Refined
 from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate
 from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher
+from vaekit.posteriors.stacked import Skipping, Stacked
 from vaekit.posteriors.two_levels import TwoLevelQuantized

@@ -27,14 +27,14 @@ class Classed(AnyPosterior):
     arXiv:1406.5298).
 
     Args:
-        net: any module from x (N, *X) and the class, one-hot (N, C), to features.
-        classifier: any module from x (B, *X) to features.
+        net: any module from x (N, *X), the class, one-hot (N, C), and what is aside to features.
+        classifier: any module from x (B, *X) and what is aside to features.
         latent_dim: the latents beside the class.
         classes: C.
         features: the shapes of one output of net and of classifier; asked of them where they say.
         reads: the field of the context that holds the class, zeros where it is missing; none where all are.
 
-    Latents are the class, one-hot, and z behind it.
+    Latents are the class, one-hot, and z behind it. What is given behind x and the class stands aside for both nets.
 
     Example:
         >>> from vaekit.networks import MLP
@@ -66,16 +66,19 @@ class Classed(AnyPosterior):
         """Begin with scales of 1."""
         self.head.start_at(1, torch.zeros(self.latent_shape[0] - self.classes))
 
-    def log_classes(self, x: Tensor) -> Tensor:
+    def log_classes(self, x: Tensor, *aside: Tensor) -> Tensor:
         """log q(y|x) of each class, (B, C), as if none was given."""
-        return self.judge(self.classifier(x))[0].log_softmax(-1)
+        return self.judge(self.classifier(x, *aside))[0].log_softmax(-1)
 
     def forward(self, *given: Tensor | None) -> ClassedGaussian:
-        x, label = (*given, None)[:2]
+        x, *more = given
         assert x is not None
         n, classes = len(x), self.classes
+        label = more.pop(0) if self.reads else None
+        aside = [part for part in more if part is not None]
         each = torch.eye(classes, dtype=x.dtype, device=x.device).repeat(n, 1)  # (B * C, C)
-        loc, log_scale = self.head(self.net(x.repeat_interleave(classes, 0), each))  # each (B * C, D)
-        logits = known_class(self.log_classes(x), label)
-        log_scale = hardtanh(log_scale, -LOG_SCALE, LOG_SCALE)
-        return ClassedGaussian(logits, loc.unflatten(0, (n, classes)), log_scale.unflatten(0, (n, classes)))
+        beside = [part.repeat_interleave(classes, 0) for part in aside]
+        loc, log_scale = self.head(self.net(x.repeat_interleave(classes, 0), each, *beside))  # each (B * C, D)
+        judged = self.log_classes(x, *aside)
+        log_scale = hardtanh(log_scale, -LOG_SCALE, LOG_SCALE).unflatten(0, (n, classes))
+        return ClassedGaussian(known_class(judged, label), loc.unflatten(0, (n, classes)), log_scale, judged)

@@ -22,6 +22,7 @@ __all__ = [
     "Prior",
     "Resampled",
     "SecondStage",
+    "Stacked",
     "StandardNormal",
     "UniformCategorical",
     "UniformCodes",
@@ -47,3 +48,4 @@ from vaekit.priors.normal import FullGaussian, StandardNormal
 from vaekit.priors.resampled import Resampled
 from vaekit.priors.second_stage import SecondStage
 from vaekit.priors.sphere import HypersphericalUniform
+from vaekit.priors.stacked import Stacked

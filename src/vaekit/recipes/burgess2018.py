@@ -17,7 +17,9 @@ from vaekit.recipes.kingma2014 import vae
 
 @extends(vae, without=("beta",))
 def annealed_vae(*, gamma: float = 100.0, capacity: float = 25.0, **vae_arguments: object) -> Recipe:
-    """A VAE whose rate is led to a capacity that grows over the first half of the run.
+    """A VAE whose rate is led to a capacity that grows over the first half of the run: pythae's DisentangledBetaVAE.
+
+    It is the mean rate of a batch, as in disentanglement_lib; pythae leads each item's own rate there.
 
     Args:
         gamma: how strictly.

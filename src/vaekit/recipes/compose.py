@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["bent", "compose", "critic", "default_likelihood", "latent_size", "require_levels", "wired"]
+__all__ = ["bent", "compose", "critic", "default_likelihood", "latent_size", "pair_of", "require_levels", "wired"]
 
 import dataclasses
 import inspect
@@ -78,6 +78,20 @@ def critic(shape: Sequence[int] | int, hidden: Sequence[int] = (256,) * 4) -> nn
         torch.Size([5, 1])
     """
     return nn.Sequential(MLP(shape, hidden, activation=nn.LeakyReLU), nn.Linear(hidden[-1], 1))
+
+
+def pair_of(
+    networks: Pair | None, hidden: Sequence[int] | None = None, activation: type[nn.Module] | None = None
+) -> Pair:
+    """The networks as asked for: a pair, or Dense of these widths and this activation.
+
+    Raises:
+        Mistake: where both are given.
+    """
+    plain: dict[str, Any] = {k: v for k, v in {"hidden": hidden, "activation": activation}.items() if v is not None}
+    if plain and networks is not None:
+        raise Mistake(f"got {' and '.join(plain)} beside networks: give networks=vk.networks.Dense((512,), nn.Tanh).")
+    return networks if networks is not None else Dense(**plain)
 
 
 def output_shape(net: nn.Module, shape: Sequence[int], widths: Sequence[int]) -> tuple[int, ...]:

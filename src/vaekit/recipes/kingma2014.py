@@ -8,19 +8,17 @@ from __future__ import annotations
 __all__ = ["vae", "vae_conv"]
 
 from collections.abc import Sequence
-from typing import Any
 
 from torch import nn
 
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
-from vaekit.messages import Mistake
-from vaekit.networks import Convolutional, Dense, Pair
+from vaekit.networks import Convolutional, Pair
 from vaekit.objectives import ELBO, Recipe, Schedule
 from vaekit.objectives.schedules import Linear
 from vaekit.posteriors import Posterior
-from vaekit.recipes.compose import compose, latent_size
+from vaekit.recipes.compose import compose, latent_size, pair_of
 from vaekit.recipes.declare import declare, extends
 
 
@@ -60,11 +58,8 @@ def vae(
         >>> model.sample(3).shape
         torch.Size([3, 28, 28])
     """
-    plain: dict[str, Any] = {k: v for k, v in {"hidden": hidden, "activation": activation}.items() if v is not None}
-    if plain and networks is not None:
-        raise Mistake(f"got {' and '.join(plain)} beside networks: give networks=vk.networks.Dense((512,), nn.Tanh).")
     model = compose(
-        shape, latent_size(shape, latent_dim), networks=networks if networks is not None else Dense(**plain),
+        shape, latent_size(shape, latent_dim), networks=pair_of(networks, hidden, activation),
         encoder=encoder, decoder=decoder, posterior=posterior, likelihood=likelihood,
         transform=transform, context=context,
     )  # fmt: skip

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 __all__ = ["diagram"]
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
 
-from vaekit.models import Model
+from vaekit.models import Model, Upward
 from vaekit.networks import ClassAside, InnerProducts, ZeroFill
 from vaekit.report.html import escape
 
@@ -87,10 +88,12 @@ def diagram(model: Model) -> str:
     draw.add("x", f"an item of {' × '.join(map(str, model.shape))} numbers", "given")
     if hasattr(model, "levels"):
         network("encoder", any_model.encoder, any_model.reads)
+        upward = [i for i, block in enumerate(any_model.levels) if isinstance(block, Upward)]
         for i, block in enumerate(any_model.levels):
-            above = "".join(f"z{j + 1}, " for j in range(i))
-            draw.add(f"q(z{i + 1} | {above}x)", f"{_latents(block.latent_dim)}, {_count(block)}", "random")
-            given = f" | {above[:-2]}" if i else ""
+            up = i in upward
+            seen = [*([] if up else range(i)), *(j for j in upward if j > (i if up else i + 1))]
+            draw.add(f"q(z{i + 1} | {_named(seen)}x)", f"{_latents(block.latent_dim)}, {_count(block)}", "random")
+            given = f" | {_named(range(i - up))[:-2]}" if i else ""
             draw.beside(f"p(z{i + 1}{given})", "Gaussian" if i else "standard normal", "random", dashed=True)
     else:
         posterior, prior = any_model.posterior, any_model.prior
@@ -106,6 +109,11 @@ def diagram(model: Model) -> str:
     network("decoder", likelihood.net, likelihood.reads)
     draw.add("p(x | z, y)" if likelihood.reads else "p(x | z)", likelihood.describe(), "random")
     return draw.svg()
+
+
+def _named(levels: Iterable[int]) -> str:
+    """Latents of some levels, each with a comma behind it."""
+    return "".join(f"z{i + 1}, " for i in levels)
 
 
 def _latents(n: int) -> str:

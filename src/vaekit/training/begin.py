@@ -31,7 +31,7 @@ def begin(recipe: Recipe, game: Game, train: Loader | ForeignLoader, settings: S
     with forked(derive(settings.seed, 4), train.device):
         raw, y = _first_items(train)
     with torch.no_grad():
-        if model.transform is not None:
+        if model.transform is not None and not model.transform.settled:
             model.transform.before_fit(raw, {}, train.items)
         x = model.transformed(raw)
         whole = bool(x.sum().isfinite())  # a sum is not finite where an element is not: one pass tells of all
