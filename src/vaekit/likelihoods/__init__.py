@@ -11,6 +11,7 @@ __all__ = [
     "FixedScale",
     "Gaussian",
     "Joint",
+    "Laplace",
     "LearnedScale",
     "Likelihood",
     "LogCosh",
@@ -25,5 +26,6 @@ from vaekit.likelihoods.binary import Bernoulli, ContinuousBernoulli
 from vaekit.likelihoods.discrete import Categorical, DiscretizedLogistic
 from vaekit.likelihoods.gaussian import Gaussian
 from vaekit.likelihoods.joint import Joint
+from vaekit.likelihoods.laplace import Laplace
 from vaekit.likelihoods.logcosh import LogCosh
 from vaekit.likelihoods.scales import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale

@@ -13,22 +13,31 @@ __all__ = [
     "ClassAside",
     "Codebook",
     "Columns",
+    "Compressing",
+    "CompressingDecoder",
+    "CompressingEncoder",
     "ConvDecoder",
     "ConvEncoder",
     "Convolutional",
     "Curved",
     "Dense",
+    "Doubling",
     "Grouped",
     "Gyroplanar",
     "Gyroplanes",
+    "Halving",
     "Head",
     "Hyperboloid",
     "LinearCodebook",
     "LookupFree",
     "Lorentzian",
+    "MapDecoder",
+    "MapEncoder",
+    "Mapped",
     "MapsDecoder",
     "OneHot",
     "Pair",
+    "PatchCritic",
     "PictureLevel",
     "PixelNet",
     "Quantizer",
@@ -36,6 +45,7 @@ __all__ = [
     "ResidualCodes",
     "ResidualDecoder",
     "ResidualEncoder",
+    "SelfAttention",
     "Shares",
     "SpectralNorm",
     "VectorTable",
@@ -60,12 +70,22 @@ from vaekit.networks.head import Head, features_of
 from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian
 from vaekit.networks.lattice import FSQ, BinarySpherical, LookupFree
 from vaekit.networks.levels import ByPlace, MapsDecoder
+from vaekit.networks.maps import (
+    CompressingDecoder,
+    CompressingEncoder,
+    Doubling,
+    Halving,
+    MapDecoder,
+    MapEncoder,
+    SelfAttention,
+)
 from vaekit.networks.masked import MADE
 from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype
 from vaekit.networks.onehot import OneHot
-from vaekit.networks.pairs import Convolutional, Curved, Dense, Pair, Residual
+from vaekit.networks.pairs import Compressing, Convolutional, Curved, Dense, Mapped, Pair, Residual
+from vaekit.networks.patches import PatchCritic
 from vaekit.networks.quantizer import Quantizer, VectorTable
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
 from vaekit.networks.several import Grouped, ResidualCodes

@@ -17,6 +17,7 @@ __all__ = [
     "TVO",
     "VIMCO",
     "Aggressive",
+    "Balanced",
     "BlockCapacity",
     "Bound",
     "Capacity",
@@ -39,6 +40,7 @@ __all__ = [
     "DisARM",
     "Discriminate",
     "DiscriminateItems",
+    "DiscriminatePatches",
     "Dissimilarity",
     "Distortion",
     "EnumeratedELBO",
@@ -47,6 +49,7 @@ __all__ = [
     "FocalFrequency",
     "Fool",
     "FoolItems",
+    "FoolPatches",
     "FreeBits",
     "Game",
     "GradientNoise",
@@ -92,6 +95,7 @@ from vaekit.objectives.adversarial import (
     with_prior,
 )
 from vaekit.objectives.aggressive import Aggressive
+from vaekit.objectives.balanced import Balanced, DiscriminatePatches, FoolPatches
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits
 from vaekit.objectives.check import check

@@ -16,6 +16,7 @@ __all__ = [
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
+    "GaussianMap",
     "Grouped",
     "Hamiltonian",
     "Implicit",
@@ -24,7 +25,9 @@ __all__ = [
     "MixtureOfExperts",
     "MixtureOfShared",
     "NormalisedGaussian",
+    "OnMap",
     "Point",
+    "PointMap",
     "Posterior",
     "PowerSpherical",
     "Product",
@@ -57,6 +60,7 @@ from vaekit.posteriors.implicit import Implicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.laplace import Laplace
+from vaekit.posteriors.maps import GaussianMap, OnMap, PointMap
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, StochasticallyQuantized
