@@ -57,6 +57,7 @@ __all__ = [
     "flows",
     "parameter_dtype",
     "picture_shape",
+    "tiled",
 ]
 
 from vaekit.networks import flows
@@ -91,3 +92,4 @@ from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, Residu
 from vaekit.networks.several import Grouped, ResidualCodes
 from vaekit.networks.shares import Shares
 from vaekit.networks.spectral import SpectralNorm
+from vaekit.networks.tiled import tiled
