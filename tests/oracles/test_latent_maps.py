@@ -226,7 +226,7 @@ def test_a_laplace_likelihood_is_scipys_and_sums_to_one() -> None:
     m = float(found.loc.detach()[0, 0])
 
     def density(v: float) -> float:
-        return math.exp(float(found.log_prob_each(torch.full((4,), v).double())[0, 0]))
+        return math.exp(float(found.log_prob_each(torch.full((4,), v).double()).detach()[0, 0]))
 
     assert quad(density, -20, m)[0] + quad(density, m, 20)[0] == pytest.approx(1, abs=1e-8)
 

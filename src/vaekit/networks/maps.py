@@ -262,8 +262,8 @@ class MapDecoder(Part):
 class CompressingEncoder(MapEncoder):
     """The same with shortcuts around its halvings but the first, which carry what there is to many channels.
 
-    So that a map of a 32nd of the height and width is as good as one of an eighth (DC-AE, Chen et al. 2024,
-    arXiv:2410.10733). The paper's blocks of linear attention are ordinary cells here.
+    The paper halves five and six times with them (DC-AE, Chen et al. 2024, arXiv:2410.10733). Its blocks of linear
+    attention, at the smaller sizes, are ordinary cells here.
 
     Args:
         shape, blocks, context: as for `MapEncoder`.
