@@ -71,15 +71,7 @@ from vaekit.networks.head import Head, features_of
 from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian
 from vaekit.networks.lattice import FSQ, BinarySpherical, LookupFree
 from vaekit.networks.levels import ByPlace, MapsDecoder
-from vaekit.networks.maps import (
-    CompressingDecoder,
-    CompressingEncoder,
-    Doubling,
-    Halving,
-    MapDecoder,
-    MapEncoder,
-    SelfAttention,
-)
+from vaekit.networks.maps import CompressingDecoder, CompressingEncoder, MapDecoder, MapEncoder, SelfAttention
 from vaekit.networks.masked import MADE
 from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill
@@ -91,5 +83,6 @@ from vaekit.networks.quantizer import Quantizer, VectorTable
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
 from vaekit.networks.several import Grouped, ResidualCodes
 from vaekit.networks.shares import Shares
+from vaekit.networks.shortcuts import Doubling, Halving
 from vaekit.networks.spectral import SpectralNorm
 from vaekit.networks.tiled import tiled
