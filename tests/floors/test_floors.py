@@ -42,6 +42,7 @@ FLOORS: dict[str, tuple[int, int]] = {
     "report": (6, 0),
     "run": (6, 1),
     "ex_post": (6, 2),
+    "maps": (6, 2),
     "estimator": (6, 2),
     "reproductions": (6, 3),
     "cli": (7, 0),

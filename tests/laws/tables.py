@@ -128,6 +128,10 @@ def _net(inputs: Any, width: int = 7) -> networks.MLP:
     return networks.MLP(inputs, [width], activation=nn.Tanh)
 
 
+def _to_map() -> nn.Sequential:
+    return nn.Sequential(_net(4, 21), nn.Unflatten(1, (7, 1, 3)))
+
+
 def _experts() -> tuple[dict[str, Any], Modalities]:
     each = {name: posteriors.Gaussian(_net(2), 3) for name in ("left", "right")}
     return each, Modalities((4,), {"left": (2,), "right": (2,)})
@@ -167,6 +171,8 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "VonMisesFisher": lambda: posteriors.VonMisesFisher(_net(4), 3),
     "WrappedNormal": lambda: posteriors.WrappedNormal(_net(4), 3, curvature=0.7),
     "PowerSpherical": lambda: posteriors.PowerSpherical(_net(4), 3),
+    "GaussianMap": lambda: posteriors.GaussianMap(_to_map(), 1, features=(7, 1, 3)),
+    "PointMap": lambda: posteriors.PointMap(_to_map(), 1, features=(7, 1, 3)),
     "Quantized": lambda: posteriors.Quantized(_net(4), networks.Codebook(5, 1), 3),
     "Quantized-FSQ": lambda: posteriors.Quantized(_net(4), networks.FSQ([6]), 3),
     "Rotated": lambda: posteriors.Rotated(_net(4), networks.Codebook(5, 1), 3),
@@ -202,6 +208,7 @@ LIKELIHOODS = [
     LikelihoodRow("Gaussian-per-dimension", _gaussian(PerDimensionScale), lambda x: x),
     LikelihoodRow("Gaussian-network", _gaussian(NetworkScale, link=nn.Sigmoid), lambda x: x),
     LikelihoodRow("Gaussian-optimal", _gaussian(OptimalScale), lambda x: x),
+    LikelihoodRow("Laplace", likelihoods.Laplace, lambda x: x),
     LikelihoodRow("LogCosh", likelihoods.LogCosh, lambda x: x),
     LikelihoodRow("Bernoulli", likelihoods.Bernoulli, lambda x: (x > 0).to(x.dtype)),
     LikelihoodRow("ContinuousBernoulli", likelihoods.ContinuousBernoulli, torch.sigmoid),
@@ -226,6 +233,13 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         lambda: networks.ResidualEncoder((3, 9, 7), [4, 6], width=8, context=CONTEXT), (3, 9, 7), (8,), False),
     "ResidualDecoder-odd": (
         lambda: networks.ResidualDecoder((3, 9, 7), 5, [4, 6], context=CONTEXT), (5,), (4, 9, 7), True),
+    "MapEncoder-odd": (lambda: networks.MapEncoder((3, 9, 7), [4, 6], context=CONTEXT), (3, 9, 7), (6, 3, 2), False),
+    "MapDecoder-odd": (
+        lambda: networks.MapDecoder((3, 9, 7), (2, 3, 2), [4, 6], context=CONTEXT), (12,), (4, 9, 7), True),
+    "CompressingEncoder-odd": (
+        lambda: networks.CompressingEncoder((9, 7), [4, 8], blocks=2, context=CONTEXT), (9, 7), (8, 3, 2), False),
+    "CompressingDecoder-odd": (
+        lambda: networks.CompressingDecoder((9, 7), (2, 3, 2), [4, 8], context=CONTEXT), (12,), (4, 9, 7), True),
     "Columns": (lambda: networks.Columns([0, 3], networks.MLP(2, [6], context=CONTEXT)), (5,), (6,), True),
     "MADE": (lambda: networks.MADE(5, [8, 6], context=CONTEXT), (5,), (10,), True),
     "Shares": (lambda: networks.Shares(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
@@ -297,6 +311,7 @@ class RecipeRow:
 
 
 _SMALL = {"latent_dim": 2, "hidden": [8]}
+_JUDGED = {"channels": [4], "judge_width": 8, "start": 0}
 _THREE = {**_SMALL, "modalities": {"wide": (1,), "bit": (1,), "sheet": (2, 2)}}
 _CONTEXT = Context({"y": {"levels": [0, 1, 2]}})
 RECIPES = [
@@ -342,6 +357,13 @@ RECIPES = [
     RecipeRow("sq_vae_pictures", (2, 6, 7), {"codes": 5, "code_dim": 2, "channels": [4]}, of="sq_vae"),
     RecipeRow("vq_vae_2", (2, 6, 7), {"codes": 16, "code_dim": 2, "channels": [4]}),
     RecipeRow("vq_vae_2_gradient", (4, 4), {"codes": 3, "code_dim": 2, "channels": [4], "decay": None}, of="vq_vae_2"),
+    RecipeRow("vqgan", (2, 6, 7), {**_JUDGED, "codes": 16, "code_dim": 2}, steady=False),
+    RecipeRow("kl_autoencoder", (2, 6, 7), {**_JUDGED, "latents": 2}, steady=False),
+    RecipeRow("kl_autoencoder_grey", (7, 6), {**_JUDGED, "latents": 1}, of="kl_autoencoder", steady=False),
+    RecipeRow(
+        "kl_autoencoder_conditional", (2, 6, 7), {**_JUDGED, "latents": 2, "context": _CONTEXT}, of="kl_autoencoder"
+    ),
+    RecipeRow("dc_ae", (2, 6, 7), {"channels": [4, 8], "latents": 2}),
     RecipeRow("multiply_iwae", arguments={**_SMALL, "outer": 2, "inner": 3}),
     RecipeRow("ciwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("piwae", arguments={**_SMALL, "outer": 2, "inner": 3}),

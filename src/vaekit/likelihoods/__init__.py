@@ -11,6 +11,7 @@ __all__ = [
     "FixedScale",
     "Gaussian",
     "Joint",
+    "Laplace",
     "LearnedScale",
     "Likelihood",
     "Links",
@@ -27,5 +28,6 @@ from vaekit.likelihoods.discrete import Categorical, DiscretizedLogistic
 from vaekit.likelihoods.gaussian import Gaussian
 from vaekit.likelihoods.joint import Joint
 from vaekit.likelihoods.links import Links
+from vaekit.likelihoods.laplace import Laplace
 from vaekit.likelihoods.logcosh import LogCosh
 from vaekit.likelihoods.scales import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale

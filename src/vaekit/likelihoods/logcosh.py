@@ -4,18 +4,16 @@ from __future__ import annotations
 
 __all__ = ["LogCosh"]
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 from vaekit import distributions
-from vaekit.likelihoods.base import Likelihood
-from vaekit.likelihoods.scales import LearnedScale
-from vaekit.maths import mean_over_items
+from vaekit.likelihoods.laplace import OneScale
 
 
-class LogCosh(Likelihood):
+class LogCosh(OneScale):
     """p(x|z) proportional to cosh(a (x - f(z)) / s)^(-1/a), with one learned scale s (Chen, Chen and Zhang 2019).
 
     The log-cosh loss with the constant that makes it a density, so that its ELBO is a bound on log p(x).
@@ -33,7 +31,6 @@ class LogCosh(Likelihood):
 
     cites: ClassVar[tuple[str, ...]] = ("chen2019",)
     label = "log-cosh, one learned scale"
-    wants = "real numbers"
 
     def __init__(
         self,
@@ -45,12 +42,7 @@ class LogCosh(Likelihood):
         reads: Sequence[str] = (),
     ) -> None:
         super().__init__(net, shape, features=features, reads=reads)
-        self.sharpness, self.scale = float(sharpness), LearnedScale()
-
-    def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
-        self.head.start_at(0, mean_over_items(x).nan_to_num(0.0))
-        spread = mean_over_items((x - mean_over_items(x)).abs()).nan_to_num(1.0)  # as a Laplace's scale is estimated
-        self.scale.start_at(spread)
+        self.sharpness = float(sharpness)
 
     def forward(self, *given: Tensor | None) -> distributions.LogCosh:
         loc = self.parameters_of(*given)[0]  # (*leading, *X)

@@ -13,24 +13,33 @@ __all__ = [
     "ClassAside",
     "Codebook",
     "Columns",
+    "Compressing",
+    "CompressingDecoder",
+    "CompressingEncoder",
     "ConvDecoder",
     "ConvEncoder",
     "Convolutional",
     "Curved",
     "Dense",
     "GraphEncoder",
+    "Doubling",
     "Grouped",
     "Gyroplanar",
     "Gyroplanes",
+    "Halving",
     "Head",
     "Hyperboloid",
     "InnerProducts",
     "LinearCodebook",
     "LookupFree",
     "Lorentzian",
+    "MapDecoder",
+    "MapEncoder",
+    "Mapped",
     "MapsDecoder",
     "OneHot",
     "Pair",
+    "PatchCritic",
     "PictureLevel",
     "PixelCNN",
     "PixelNet",
@@ -39,6 +48,7 @@ __all__ = [
     "ResidualCodes",
     "ResidualDecoder",
     "ResidualEncoder",
+    "SelfAttention",
     "Shares",
     "SpectralNorm",
     "VectorTable",
@@ -50,6 +60,7 @@ __all__ = [
     "flows",
     "parameter_dtype",
     "picture_shape",
+    "tiled",
 ]
 
 from vaekit.networks import flows
@@ -64,15 +75,19 @@ from vaekit.networks.head import Head, features_of
 from vaekit.networks.hyperboloid import Hyperboloid, Lorentzian
 from vaekit.networks.lattice import FSQ, BinarySpherical, LookupFree
 from vaekit.networks.levels import ByPlace, MapsDecoder
+from vaekit.networks.maps import CompressingDecoder, CompressingEncoder, MapDecoder, MapEncoder, SelfAttention
 from vaekit.networks.masked import MADE
 from vaekit.networks.masked_codes import PixelCNN
 from vaekit.networks.masked_conv import PixelNet
 from vaekit.networks.missing import ZeroFill
 from vaekit.networks.mlp import MLP, parameter_dtype
 from vaekit.networks.onehot import OneHot
-from vaekit.networks.pairs import Convolutional, Curved, Dense, Pair, Residual
+from vaekit.networks.pairs import Compressing, Convolutional, Curved, Dense, Mapped, Pair, Residual
+from vaekit.networks.patches import PatchCritic
 from vaekit.networks.quantizer import Quantizer, VectorTable
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
 from vaekit.networks.several import Grouped, ResidualCodes
 from vaekit.networks.shares import Shares
+from vaekit.networks.shortcuts import Doubling, Halving
 from vaekit.networks.spectral import SpectralNorm
+from vaekit.networks.tiled import tiled

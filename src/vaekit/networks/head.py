@@ -115,9 +115,12 @@ class Head(nn.Module):
 
     @torch.no_grad()
     def rescale(self, which: int, shift: Tensor, factor: Tensor) -> None:
-        """Let one parameter be (what it was - shift) * factor from now on; shift and factor (prod(shape),) each."""
-        bias, weight = self.bias(which), self._weight(which)
-        bias.sub_(shift).mul_(factor)
+        """Let one parameter be (what it was - shift) * factor from now on: a number for each element of the event, or
+        for each plane where the head makes pictures.
+        """
+        weight = self._weight(which)
+        bias = self.bias(which).view(len(weight), -1)
+        bias.sub_(shift.unsqueeze(1)).mul_(factor.unsqueeze(1))
         weight.mul_(factor.view(-1, *[1] * (weight.ndim - 1)))
 
     @torch.no_grad()

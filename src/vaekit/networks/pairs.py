@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Convolutional", "Curved", "Dense", "Pair", "Residual"]
+__all__ = ["Compressing", "Convolutional", "Curved", "Dense", "Mapped", "Pair", "Residual"]
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -11,6 +11,7 @@ from typing import ClassVar
 from torch import nn
 
 from vaekit.networks.conv import ConvDecoder, ConvEncoder
+from vaekit.networks.maps import CompressingDecoder, CompressingEncoder, MapDecoder, MapEncoder
 from vaekit.networks.mlp import MLP, require_widths
 from vaekit.networks.residual import ResidualDecoder, ResidualEncoder
 
@@ -84,3 +85,28 @@ class Residual(Pair):
 
     def decoder(self, shape: Sequence[int], latent_dim: int, context: int) -> nn.Module:
         return ResidualDecoder(shape, latent_dim, self.channels, blocks=self.blocks, context=context)
+
+
+@dataclass(frozen=True)
+class Mapped(Pair):
+    """Residual cells and attention between a picture and a map of latents (Rombach et al. 2022, arXiv:2112.10752)."""
+
+    channels: Sequence[int] = (32, 64)
+    blocks: int = 1
+    encodes: ClassVar[type[MapEncoder]] = MapEncoder
+    decodes: ClassVar[type[MapDecoder]] = MapDecoder
+
+    def encoder(self, shape: Sequence[int], context: int) -> nn.Module:
+        return type(self).encodes(shape, self.channels, blocks=self.blocks, context=context)
+
+    def decoder(self, shape: Sequence[int], latent_dim: int | Sequence[int], context: int) -> nn.Module:
+        latent = (latent_dim,) if isinstance(latent_dim, int) else latent_dim
+        return type(self).decodes(shape, latent, self.channels, blocks=self.blocks, context=context)
+
+
+@dataclass(frozen=True)
+class Compressing(Mapped):
+    """The same with shortcuts around halvings and doublings (Chen et al. 2024, arXiv:2410.10733)."""
+
+    encodes: ClassVar[type[MapEncoder]] = CompressingEncoder
+    decodes: ClassVar[type[MapDecoder]] = CompressingDecoder

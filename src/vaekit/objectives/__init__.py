@@ -19,6 +19,7 @@ __all__ = [
     "Aggressive",
     "BalancedLinks",
     "AuxiliaryELBO",
+    "Balanced",
     "BlockCapacity",
     "Bound",
     "Capacity",
@@ -41,6 +42,7 @@ __all__ = [
     "DisARM",
     "Discriminate",
     "DiscriminateItems",
+    "DiscriminatePatches",
     "Dissimilarity",
     "Distortion",
     "EnumeratedELBO",
@@ -50,6 +52,7 @@ __all__ = [
     "FocalFrequency",
     "Fool",
     "FoolItems",
+    "FoolPatches",
     "FreeBits",
     "FromSubsets",
     "Game",
@@ -99,6 +102,7 @@ from vaekit.objectives.adversarial import (
     with_prior,
 )
 from vaekit.objectives.aggressive import Aggressive
+from vaekit.objectives.balanced import Balanced, DiscriminatePatches, FoolPatches
 from vaekit.objectives.bounds import ELBO, IWAE, KL, Reconstruction
 from vaekit.objectives.capacity import BlockCapacity, Capacity, FreeBits, MuForcing
 from vaekit.objectives.check import check

@@ -17,6 +17,7 @@ __all__ = [
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
+    "GaussianMap",
     "Grouped",
     "Hamiltonian",
     "Implicit",
@@ -27,7 +28,9 @@ __all__ = [
     "MixtureOfShared",
     "NodeGaussian",
     "NormalisedGaussian",
+    "OnMap",
     "Point",
+    "PointMap",
     "Posterior",
     "PowerSpherical",
     "Product",
@@ -65,6 +68,7 @@ from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.joint_or_flows import JointOrFlows
 from vaekit.posteriors.laplace import Laplace
 from vaekit.posteriors.nodes import NodeGaussian
+from vaekit.posteriors.maps import GaussianMap, OnMap, PointMap
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, StochasticallyQuantized

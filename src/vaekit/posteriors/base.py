@@ -71,20 +71,29 @@ class Posterior(AnyPosterior):
         self.net = net
         self.reads = tuple(reads)
         self.latent_shape = (latent_dim,)
-        self.head = Head(features_of(net, features), (self.head_width(latent_dim),), self.parameters_each)
+        found = features_of(net, features)
+        self.head = Head(found, self.event(latent_dim, found), self.parameters_each)
 
     @staticmethod
     def head_width(latent_dim: int) -> int:
         return latent_dim
 
+    def event(self, latent_dim: int, features: tuple[int, ...]) -> tuple[int, ...]:
+        """The shape of one parameter as the head makes it."""
+        return (self.head_width(latent_dim),)
+
     def from_features(self, features: Tensor) -> Distribution:
         """What the net's output, (B, *F), makes; for parts that read the features too."""
         raise NotImplementedError
 
-    def parameters_of(self, *given: Tensor | None) -> tuple[Tensor, ...]:
+    def numbers(self, features: Tensor) -> tuple[Tensor, ...]:
         """The head's output, parameters_each tensors (B, latent_dim)."""
-        out: tuple[Tensor, ...] = self.head(self.net(*given))
+        out: tuple[Tensor, ...] = self.head(features)
         return out
+
+    def parameters_of(self, *given: Tensor | None) -> tuple[Tensor, ...]:
+        """The same of the net's own output."""
+        return self.numbers(self.net(*given))
 
     def first_features(self, x: Tensor, y: Mapping[str, Tensor]) -> Tensor:
         """What the network makes of some training items, (N, *features), for a start that looks at them."""

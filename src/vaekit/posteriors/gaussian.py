@@ -49,7 +49,7 @@ class Gaussian(Posterior):
         return self.from_features(self.net(*given))
 
     def from_features(self, features: Tensor) -> distributions.DiagonalGaussian:
-        loc, log_scale = self.head(features)  # each (B, D)
+        loc, log_scale = self.numbers(features)  # each (B, D)
         # hardtanh is clamp with a cheaper gradient
         return distributions.DiagonalGaussian(loc, hardtanh(log_scale, -LOG_SCALE, LOG_SCALE))
 

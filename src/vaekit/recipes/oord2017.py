@@ -18,7 +18,7 @@ from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
 from vaekit.messages import Mistake
 from vaekit.models import VAE
-from vaekit.networks import Codebook, Convolutional, Dense, Quantizer
+from vaekit.networks import Codebook, Convolutional, Dense, Mapped, Quantizer
 from vaekit.objectives import ELBO, Commitment, Recipe
 from vaekit.posteriors import Quantized
 from vaekit.priors import UniformCodes
@@ -38,6 +38,7 @@ def vq_vae(
     commitment: float = 0.25,
     decay: float | None = 0.99,
     codebook: Quantizer | None = None,
+    networks: Convolutional | Mapped | None = None,
     posterior: type[Quantized] = Quantized,
     likelihood: Likelihood | None = None,
     transform: Transform | None = None,
@@ -58,6 +59,8 @@ def vq_vae(
         commitment: how strongly the encoder is drawn to its codes.
         decay: of the codebook's moving averages; None learns it by gradient.
         codebook: another quantiser of vk.networks in place of codes, code_dim and decay.
+        networks: a pair for pictures in place of channels, with a map in between: vk.networks.Mapped(channels) or
+            Convolutional(channels, None).
         posterior: vk.posteriors.Quantized, or a class made from it.
         likelihood: a part of vk.likelihoods without its network.
         transform, context: as for vk.VAE.
@@ -70,15 +73,18 @@ def vq_vae(
     if not (isinstance(posterior, type) and issubclass(posterior, Quantized)):
         raise Mistake(f"got posterior={posterior!r:.60} and wanted vk.posteriors.Quantized or a class made from it.")
     book = codebook if codebook is not None else Codebook(codes, code_dim, decay=decay)
-    picture = len(shape) > 1
-    pair = Convolutional(channels, None) if picture else Dense(hidden)
+    picture = len(shape) > 1 or networks is not None
+    maps = networks if networks is not None else Convolutional(channels, None)
+    pair = maps if picture else Dense(hidden)
     context_width = sum(context.widths.values()) if context is not None else 0
     encoder = pair.encoder(shape, context_width)
     features: tuple[int, ...] = tuple(encoder.features)  # type: ignore[arg-type]
+    if picture and len(features) != 3:
+        raise Mistake(f"got networks={networks!r:.60} and wanted a map in between: give Convolutional(channels, None).")
     where = features[1:] if picture else (places,)
     total = math.prod(where)
     decoder: nn.Module = (
-        Convolutional(channels, None).decoder(shape, (book.width, *where), context_width)
+        maps.decoder(shape, (book.width, *where), context_width)
         if picture
         else pair.decoder(shape, total * book.width, context_width)
     )

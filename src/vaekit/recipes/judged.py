@@ -1,0 +1,87 @@
+"""Autoencoders with a map of latents, and what they are judged by: layers of a frozen network, and an adversary."""
+
+from __future__ import annotations
+
+__all__ = ["against_patches", "on_map", "seen_by"]
+
+import math
+from collections.abc import Callable, Sequence
+
+from torch import nn
+
+from vaekit.data import Context
+from vaekit.data.transforms import Transform
+from vaekit.likelihoods import Laplace
+from vaekit.messages import Mistake, require_count
+from vaekit.models import VAE, Model
+from vaekit.networks import Mapped, PatchCritic
+from vaekit.objectives import Balanced, DiscriminatePatches, FeatureDistance, FoolPatches, Game, Schedule, Term
+from vaekit.objectives.schedules import Switch
+from vaekit.posteriors import Posterior
+from vaekit.recipes.compose import compose
+
+
+def on_map(
+    shape: Sequence[int],
+    latents: int,
+    networks: Mapped,
+    posterior: Callable[..., Posterior],
+    *,
+    transform: Transform | None,
+    context: Context | None,
+) -> VAE:
+    """A VAE whose latents are a map, under a Laplace likelihood.
+
+    Args:
+        shape: of one picture.
+        latents: at each place of the map.
+        networks: make encoder and decoder.
+        posterior: one on a map.
+        transform, context: as for VAE.
+    """
+    width = sum(context.widths.values()) if context is not None else 0
+    encoder = networks.encoder(shape, width)
+    places: tuple[int, ...] = tuple(encoder.features)[1:]  # type: ignore[arg-type]
+    return compose(
+        shape, require_count("latents", latents), encoder=encoder,
+        decoder=networks.decoder(shape, (latents, *places), width),
+        posterior=posterior, likelihood=Laplace(), transform=transform, context=context,
+    )  # fmt: skip
+
+
+def seen_by(features: nn.Module | None, term: Term, shape: Sequence[int], weight: float) -> Term:
+    """A term and the distance in the layers of a network, which is frozen, for each of a picture's elements.
+
+    Args:
+        features: the network, or None for the term alone.
+        term: such as Reconstruction().
+        shape: of one picture.
+        weight: of the distance beside an error of each element.
+    """
+    if features is None:
+        return term
+    return term + weight * math.prod(shape) * FeatureDistance(features.eval().requires_grad_(False))
+
+
+def against_patches(model: Model, term: Term, *, weight: float, start: float, width: int) -> Game:
+    """A game of the model and a judge of patches.
+
+    Args:
+        model: of pictures.
+        term: what the model is trained for otherwise.
+        weight: of the adversary, where 1 is a gradient at the last layer as large as the term's.
+        start: steps before the judge plays, below 1 a share of the run.
+        width: channels of the judge's first layer.
+    """
+    if not start >= 0:
+        raise Mistake(f"got start={start!r} and wanted steps, a share of the run below 1, or 0 for the first one.")
+
+    def later(value: float) -> float | Schedule:
+        return Switch(0.0, value, steps=start) if start else value
+
+    judge = PatchCritic(model.shape, width=width)
+    return Game(
+        model=Balanced(term, FoolPatches(judge), later(weight)),
+        discriminator=later(1.0) * DiscriminatePatches(judge),
+        owns={"discriminator": [judge]},
+    )
