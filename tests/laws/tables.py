@@ -131,6 +131,8 @@ def _net(inputs: Any, width: int = 7) -> networks.MLP:
 def _experts() -> tuple[dict[str, Any], Modalities]:
     each = {name: posteriors.Gaussian(_net(2), 3) for name in ("left", "right")}
     return each, Modalities((4,), {"left": (2,), "right": (2,)})
+
+
 def _flow(layer: Callable[..., Any], base: Any = posteriors.Gaussian) -> Callable[[], Any]:
     def make() -> Any:
         q = base(_net(4), 3)
@@ -236,6 +238,15 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
     "WithoutClass": (lambda: networks.WithoutClass(networks.MLP(3, [6], context=CONTEXT), 2), (5,), (6,), True),
     "Gyroplanes": (lambda: networks.Gyroplanes(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
     "Hyperboloid": (lambda: networks.Hyperboloid(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
+    "TokenEncoder": (
+        lambda: networks.TokenEncoder((3, 9, 7), 5, patch=4, width=8, heads=2, layers=2, context=CONTEXT),
+        (3, 9, 7), (5, 8), True),
+    "TokenEncoder-grey": (
+        lambda: networks.TokenEncoder((6, 11), 5, patch=3, width=8, heads=2, layers=1, context=CONTEXT),
+        (6, 11), (5, 8), True),
+    "TokenDecoder": (
+        lambda: networks.TokenDecoder((3, 9, 7), (5, 2), patch=4, width=8, heads=2, layers=2, context=CONTEXT),
+        (10,), (8, 9, 7), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -337,6 +348,27 @@ RECIPES = [
     RecipeRow("sq_vae_pictures", (2, 6, 7), {"codes": 5, "code_dim": 2, "channels": [4]}, of="sq_vae"),
     RecipeRow("vq_vae_2", (2, 6, 7), {"codes": 16, "code_dim": 2, "channels": [4]}),
     RecipeRow("vq_vae_2_gradient", (4, 4), {"codes": 3, "code_dim": 2, "channels": [4], "decay": None}, of="vq_vae_2"),
+    RecipeRow(
+        "titok_vae",
+        (2, 6, 7),
+        {"tokens": 4, "codes": 16, "code_dim": 4, "patch": 4, "width": 16, "heads": 2, "layers": 1},
+    ),
+    RecipeRow(
+        "titok_vae_gradient",
+        (6, 7),
+        of="titok_vae",
+        arguments={
+            "tokens": 3,
+            "codes": 5,
+            "code_dim": 2,
+            "patch": 3,
+            "width": 8,
+            "heads": 2,
+            "layers": 1,
+            "decay": None,
+            "context": _CONTEXT,
+        },
+    ),
     RecipeRow("multiply_iwae", arguments={**_SMALL, "outer": 2, "inner": 3}),
     RecipeRow("ciwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("piwae", arguments={**_SMALL, "outer": 2, "inner": 3}),

@@ -38,6 +38,8 @@ __all__ = [
     "ResidualEncoder",
     "Shares",
     "SpectralNorm",
+    "TokenDecoder",
+    "TokenEncoder",
     "VectorTable",
     "WithoutClass",
     "ZeroFill",
@@ -71,3 +73,4 @@ from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, Residu
 from vaekit.networks.several import Grouped, ResidualCodes
 from vaekit.networks.shares import Shares
 from vaekit.networks.spectral import SpectralNorm
+from vaekit.networks.tokens import TokenDecoder, TokenEncoder

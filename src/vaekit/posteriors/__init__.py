@@ -30,6 +30,7 @@ __all__ = [
     "Product",
     "ProductOfExperts",
     "Quantized",
+    "QuantizedRow",
     "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
@@ -59,7 +60,7 @@ from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.laplace import Laplace
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
-from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, StochasticallyQuantized
+from vaekit.posteriors.quantized import AnyQuantized, Quantized, QuantizedRow, Rotated, StochasticallyQuantized
 from vaekit.posteriors.refined import Refined
 from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate
 from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher

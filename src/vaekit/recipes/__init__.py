@@ -31,6 +31,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "grouped_vq_vae": ("jegou2011", "several codes a place, each for a part of the vector"),
     "sq_vae": ("takida2022", "codes drawn at random, less and less so by themselves"),
     "vq_vae_2": ("razavi2019vq", "codes on two maps, the fine one's given the coarse one's"),
+    "titok_vae": ("yu2024", "a short row of codes for a whole picture, by Transformers"),
     "multiply_iwae": ("rainforth2018", "several importance-weighted bounds, averaged"),
     "ciwae": ("rainforth2018", "a mixture of the ELBO and the importance-weighted bound"),
     "piwae": ("rainforth2018", "a tight bound for the decoder, a quiet one for the encoder"),
