@@ -42,6 +42,7 @@ __all__ = [
     "Dissimilarity",
     "Distortion",
     "EnumeratedELBO",
+    "Equivariance",
     "ExpertKL",
     "FeatureDistance",
     "FocalFrequency",
@@ -55,6 +56,7 @@ __all__ = [
     "LatentNorm",
     "MutualInformation",
     "OfSubsets",
+    "PerceptualDistance",
     "RandomSubsets",
     "WeighedMIWAE",
     "Recipe",
@@ -98,13 +100,14 @@ from vaekit.objectives.check import check
 from vaekit.objectives.classes import Classification, ClusterELBO, EnumeratedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
+from vaekit.objectives.equivariance import Equivariance
 from vaekit.objectives.game import Game, as_game
 from vaekit.objectives.groups import GroupELBO
 from vaekit.objectives.matching import MMD, RBF, InverseMultiquadric, Sinkhorn, SlicedWasserstein
 from vaekit.objectives.modalities import CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets, WeighedMIWAE
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
-from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency
+from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency, PerceptualDistance
 from vaekit.objectives.quantize import CodeEntropy, Commitment, Dequantization
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.relax import RELAX, Control, GradientNoise

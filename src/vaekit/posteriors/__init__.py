@@ -16,6 +16,7 @@ __all__ = [
     "FullGaussian",
     "Gaussian",
     "GaussianCategorical",
+    "GaussianMap",
     "Grouped",
     "Hamiltonian",
     "Implicit",
@@ -58,6 +59,7 @@ from vaekit.posteriors.implicit import Implicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.laplace import Laplace
+from vaekit.posteriors.maps import GaussianMap
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import AnyQuantized, Quantized, QuantizedRow, Rotated, StochasticallyQuantized

@@ -59,6 +59,8 @@ RECIPES: dict[str, tuple[str, str]] = {
     "contractive_autoencoder": ("rifai2011", "codes that hardly move when the item does"),
     "sparse_autoencoder": ("ranzato2007", "few codes in use for an item"),
     "dfc_vae": ("hou2017", "pictures compared in the layers of a frozen network, not in pixels"),
+    "lpips_vae": ("zhang2018", "the VAE that also pays for what a frozen network sees differently"),
+    "eq_vae": ("kouzelis2025", "a map of latents that turns and shrinks as the picture does"),
     "ms_ssim_vae": ("snell2017", "pictures compared by their structure at several scales"),
     "focal_frequency_vae": ("jiang2021", "the VAE that also pays for the frequencies it misses"),
     "log_cosh_vae": ("chen2019", "the VAE with the log-cosh likelihood, robust to outliers"),
