@@ -68,4 +68,4 @@ def titok_vae(
     encoder, decoder = TokenEncoder(shape, tokens, **own), TokenDecoder(shape, (tokens, book.width), **own)
     q = QuantizedRow(encoder, book, **wired(encoder, shape, context))
     model = coded(shape, q, decoder, likelihood=likelihood, transform=transform, context=context)
-    return Recipe(model, ELBO() + Commitment(commitment))
+    return Recipe(model, ELBO() + Commitment(commitment), defaults={"lr": 5e-4})
