@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["START", "Attention", "Attentive"]
+__all__ = ["Attention", "Attentive", "embeddings"]
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
 from vaekit.messages import Mistake, require_count
-
-START = 0.02  # the standard deviation of first embeddings
 
 
 class Attention(nn.Module):
@@ -64,9 +62,14 @@ class Attentive(nn.Module):
     def __init__(self, places: int, *, width: int, heads: int, layers: int) -> None:
         super().__init__()
         blocks = [Attention(width, heads, causal=False) for _ in range(require_count("layers", layers))]
-        self.positions = nn.Parameter(START * torch.randn(require_count("places", places), width))
+        self.positions = embeddings(require_count("places", places), width)
         self.blocks, self.norm = nn.Sequential(*blocks), nn.LayerNorm(width)
 
     def forward(self, x: Tensor) -> Tensor:
         out: Tensor = self.norm(self.blocks(x + self.positions))
         return out
+
+
+def embeddings(*shape: int) -> nn.Parameter:
+    """First embeddings, (..., width): of norm 1, so that a place is heard beside what stands there."""
+    return nn.Parameter(torch.randn(shape) / shape[-1] ** 0.5)

@@ -11,9 +11,11 @@ from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from vaekit.messages import require_count
-from vaekit.networks.attention import START, Attention
+from vaekit.networks.attention import Attention
 from vaekit.networks.fold import fold
 from vaekit.part import Part
+
+START = 0.02  # the standard deviation of first embeddings
 
 
 class CausalTransformer(Part):

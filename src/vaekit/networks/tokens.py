@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import gelu, pad
 
 from vaekit.messages import require_count
-from vaekit.networks.attention import START, Attentive
+from vaekit.networks.attention import Attentive, embeddings
 from vaekit.networks.conv import picture_shape
 from vaekit.networks.fold import fold, join
 from vaekit.part import Part
@@ -64,7 +64,7 @@ class TokenEncoder(Part):
         self.features: tuple[int, ...] = (require_count("tokens", tokens), width)
         self.seen = nn.Linear(channels * patch * patch, width)
         self.given = nn.Linear(context, width) if context else None
-        self.tokens = nn.Parameter(START * torch.randn(tokens, width))
+        self.tokens = embeddings(tokens, width)
         places = math.ceil(h / patch) * math.ceil(w / patch) + (context > 0) + tokens
         self.layers = Attentive(places, width=width, heads=heads, layers=layers)
 
@@ -119,7 +119,7 @@ class TokenDecoder(Part):
         self.patches = math.ceil(h / patch) * math.ceil(w / patch)
         self.seen = nn.Linear(self.latent[1], width)
         self.given = nn.Linear(context, width) if context else None
-        self.mask = nn.Parameter(START * torch.randn(width))
+        self.mask = embeddings(width)
         places = self.patches + (context > 0) + self.latent[0]
         self.layers = Attentive(places, width=width, heads=heads, layers=layers)
         self.out = nn.Linear(width, PLANES * patch * patch)
