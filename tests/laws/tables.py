@@ -252,6 +252,15 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
     "WithoutClass": (lambda: networks.WithoutClass(networks.MLP(3, [6], context=CONTEXT), 2), (5,), (6,), True),
     "Gyroplanes": (lambda: networks.Gyroplanes(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
     "Hyperboloid": (lambda: networks.Hyperboloid(5, [8, 6], curvature=0.01, context=CONTEXT), (5,), (6,), True),
+    "TokenEncoder": (
+        lambda: networks.TokenEncoder((3, 9, 7), 5, patch=4, width=8, heads=2, layers=2, context=CONTEXT),
+        (3, 9, 7), (5, 8), True),
+    "TokenEncoder-grey": (
+        lambda: networks.TokenEncoder((6, 11), 5, patch=3, width=8, heads=2, layers=1, context=CONTEXT),
+        (6, 11), (5, 8), True),
+    "TokenDecoder": (
+        lambda: networks.TokenDecoder((3, 9, 7), (5, 2), patch=4, width=8, heads=2, layers=2, context=CONTEXT),
+        (10,), (8, 9, 7), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
 }  # fmt: skip
 
@@ -364,6 +373,27 @@ RECIPES = [
         "kl_autoencoder_conditional", (2, 6, 7), {**_JUDGED, "latents": 2, "context": _CONTEXT}, of="kl_autoencoder"
     ),
     RecipeRow("dc_ae", (2, 6, 7), {"channels": [4, 8], "latents": 2}),
+    RecipeRow(
+        "titok_vae",
+        (2, 6, 7),
+        {"tokens": 4, "codes": 16, "code_dim": 4, "patch": 4, "width": 16, "heads": 2, "layers": 1},
+    ),
+    RecipeRow(
+        "titok_vae_gradient",
+        (6, 7),
+        of="titok_vae",
+        arguments={
+            "tokens": 3,
+            "codes": 5,
+            "code_dim": 2,
+            "patch": 3,
+            "width": 8,
+            "heads": 2,
+            "layers": 1,
+            "decay": None,
+            "context": _CONTEXT,
+        },
+    ),
     RecipeRow("multiply_iwae", arguments={**_SMALL, "outer": 2, "inner": 3}),
     RecipeRow("ciwae", arguments={**_SMALL, "samples": 5}),
     RecipeRow("piwae", arguments={**_SMALL, "outer": 2, "inner": 3}),
@@ -394,6 +424,9 @@ RECIPES = [
     RecipeRow("sparse_autoencoder", arguments=_SMALL),
     RecipeRow("geco_vae", arguments={**_SMALL, "distortion": 5.0}, steady=False),
     RecipeRow("dfc_vae", (9, 8), {"latent_dim": 2, "channels": [4], "width": 8}),
+    RecipeRow("lpips_vae", (9, 8), {"latent_dim": 2, "channels": [4], "width": 8}),
+    RecipeRow("eq_vae", (2, 6, 6), {"latents": 2, "channels": [4]}),
+    RecipeRow("eq_vae_oblong", (5, 7), {"latents": 2, "channels": [4], "context": _CONTEXT}, of="eq_vae"),
     RecipeRow("ms_ssim_vae", (2, 9, 8), {"latent_dim": 2, "channels": [4], "width": 8}),
     RecipeRow("focal_frequency_vae", (2, 5, 7), {"latent_dim": 2, "channels": [4], "width": 8}, fall=0.2),
     RecipeRow("log_cosh_vae", arguments=_SMALL),

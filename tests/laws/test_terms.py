@@ -46,6 +46,7 @@ DENSE = [row for row in RECIPES if row.name != "vae_relaxed" and row.make().mode
 OWN_NOISE = (  # terms that draw noise of their own for each item or each batch: their oracles are tests of their own
     "info_vae", "wae_mmd", "sliced_wae", "sinkhorn_ae", "vae_gan",
     "vae_gan_pictures", "rae_gp", "denoising_autoencoder", "contractive_autoencoder",
+    "eq_vae", "eq_vae_oblong",
     "power_spherical_vae",  # whose Beta variables come from a generator that is not patched here
 )  # fmt: skip
 IN_GROUPS = ("ml_vae", "group_vae")  # of a batch repeated the groups are twice as large, and known better

@@ -17,7 +17,7 @@ from vaekit import recipes
 from vaekit.distributions import LogCosh
 from vaekit.evaluation.similarity import ssim
 from vaekit.messages import Mistake
-from vaekit.objectives import Dissimilarity, FeatureDistance, FocalFrequency
+from vaekit.objectives import ELBO, Dissimilarity, FeatureDistance, FocalFrequency, PerceptualDistance
 from vaekit.recipes.hou2017 import DigitLayers
 from vaekit.training import Batch, Step
 
@@ -150,13 +150,118 @@ def test_the_digit_layers_are_those_of_the_classifier() -> None:
     torch.testing.assert_close(DigitLayers()(x)[-1], digit_features()(x), rtol=1e-5, atol=1e-5)  # float32
 
 
-@pytest.mark.parametrize("name", ["ms_ssim_vae", "dfc_vae", "focal_frequency_vae"])
+@pytest.mark.parametrize("name", ["ms_ssim_vae", "dfc_vae", "focal_frequency_vae", "lpips_vae"])
 def test_tables_and_colours_are_refused_in_a_sentence(name: str) -> None:
     with pytest.raises(Mistake, match="picture"):
         getattr(recipes, name)(shape=(6,))
-    if name == "dfc_vae":
+    if name in ("dfc_vae", "lpips_vae"):
         with pytest.raises(Mistake, match="grey.*features="):
-            recipes.dfc_vae(shape=(3, 16, 16))
+            getattr(recipes, name)(shape=(3, 16, 16))
+
+
+# -- features by their directions ------------------------------------------------------------------------------------
+
+
+class Maps(nn.Module):
+    """Three layers with places and one without."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(2, 3, 3).double(), nn.Conv2d(3, 4, 2, stride=2).double()
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        a = self.first(x).tanh()
+        b = self.second(a)
+        return [a, b, b.mean((2, 3))]
+
+
+CHANNELS = [[0.5, 0.0, 2.0], [1.0, 0.3, 0.2, 0.7], [0.1, 0.2, 0.3, 0.4]]
+
+
+def maps() -> Maps:
+    torch.manual_seed(0)
+    net: Maps = Maps().requires_grad_(False)
+    return net
+
+
+@pytest.mark.parametrize("weights", [None, CHANNELS])
+def test_the_perceptual_distance_by_loops_over_places_and_channels(weights: list[list[float]] | None) -> None:
+    net, x, made = maps(), numbers(0, 3, 2, 8, 7), numbers(1, 3, 2, 8, 7)
+    want = np.zeros(3)
+    for layer, (a, b) in enumerate(zip(net(x), net(made), strict=True)):
+        a, b = (one.numpy().reshape(3, one.shape[1], -1) for one in (a, b))
+        for i in range(3):
+            for p in range(a.shape[2]):
+                one, other = (v[i, :, p] / math.sqrt(sum(c**2 for c in v[i, :, p])) for v in (a, b))
+                for c in range(a.shape[1]):
+                    want[i] += (1 if weights is None else weights[layer][c]) * (one[c] - other[c]) ** 2 / a.shape[2]
+    found = scored(PerceptualDistance(net, weights=weights).double(), x, made)
+    np.testing.assert_allclose(found.numpy(), want, rtol=1e-6 if weights else 1e-10)  # weights are kept in float32
+
+
+def test_equal_weights_count_the_angles_between_features() -> None:
+    """2 - 2 cos by torch's own cosine; the second layer in the same way, the third with one place."""
+    net, x, made = maps(), numbers(2, 3, 2, 8, 7), numbers(3, 3, 2, 8, 7)
+    cosines = [torch.cosine_similarity(a, b, 1).flatten(1) if a.ndim == 4 else torch.cosine_similarity(a, b, 1)[:, None]
+               for a, b in zip(net(x), net(made), strict=True)]  # fmt: skip
+    want = torch.stack([(2 - 2 * c).mean(1) for c in cosines]).sum(0)
+    torch.testing.assert_close(scored(PerceptualDistance(net).double(), x, made), want, rtol=1e-9, atol=1e-12)
+
+
+def test_it_is_zero_for_the_same_directions_and_for_these_alone() -> None:
+    term = PerceptualDistance(nn.Identity(), ranged=False).double()
+    x = 1 + numbers(0, 4, 3, 5, 6)
+    assert float(scored(term, x, x).abs().max()) == 0
+    brighter = x * (0.1 + numbers(1, 4, 1, 5, 6))  # a factor for each place, all channels alike
+    assert float(scored(term, x, brighter).max()) < 1e-28
+    other = x.clone()
+    other[:, 1, 2, 3] += 0.01
+    moved = scored(term, x, other)
+    assert bool((moved > 0).all()) and torch.allclose(scored(term, 100 * x, 0.01 * other), moved, rtol=1e-9)
+    off = PerceptualDistance(nn.Identity(), weights=[[1.0, 0.0, 0.0]], ranged=False).double()
+    assert bool((scored(off, x, other) < moved).all()), "only what the first channel's share loses is seen"
+
+
+def test_places_without_features_have_values_and_slopes() -> None:
+    x, made = numbers(0, 2, 3, 4, 4), numbers(1, 2, 3, 4, 4)
+    x[:, :, 0], made[:, :, 1] = 0.0, 0.0  # rows of dead features on either side
+    made.requires_grad_()
+    value = scored(PerceptualDistance(nn.Identity(), ranged=False).double(), x, made)
+    (slope,) = torch.autograd.grad(value.sum(), made)
+    assert bool(value.isfinite().all()) and bool(slope.isfinite().all()) and float(slope.abs().max()) < 100
+    unit = nn.functional.normalize(made.detach(), dim=1)
+    rest = (nn.functional.normalize(x, dim=1) - unit).square().sum(1)  # the dead row counts 1: a direction against 0
+    torch.testing.assert_close(value.detach(), rest.mean((1, 2)), rtol=1e-9, atol=1e-12)
+    assert bool((rest[:, :2] - 1).abs().max() < 1e-12)
+
+
+def test_its_gradient_turns_features_and_never_stretches_them() -> None:
+    x, made = numbers(0, 2, 3, 4, 4), numbers(1, 2, 3, 4, 4).requires_grad_()
+    (slope,) = torch.autograd.grad(
+        scored(PerceptualDistance(nn.Identity(), ranged=False).double(), x, made).sum(), made
+    )
+    assert float((slope * made.detach()).sum(1).abs().max()) < 1e-12 and float(slope.abs().max()) > 1e-3
+
+
+def test_lpips_vae_is_the_elbo_and_its_term() -> None:
+    torch.manual_seed(0)
+    recipe = recipes.lpips_vae(shape=(12, 10), latent_dim=2, channels=[4], width=8, weight=3.0, beta=1.0)
+    model: Any = recipe.model
+    x = (torch.rand(5, 12, 10) > 0.5).float()
+    trace = model.trace(x)
+    distance = PerceptualDistance(DigitLayers())
+    want = -ELBO().bound(model, trace) + 3.0 * distance(model, trace)
+    torch.testing.assert_close(recipe.objective(model, trace), want, rtol=1e-5, atol=1e-4)
+    frozen = {id(p) for p in recipe.objective.parameters() if p.requires_grad}
+    assert not frozen
+
+
+def test_weights_that_do_not_fit_are_refused_in_a_sentence() -> None:
+    with pytest.raises(Mistake, match="below 0"):
+        PerceptualDistance(maps(), weights=[[1.0, -1.0]])
+    x = numbers(0, 3, 2, 8, 7)
+    with pytest.raises(Mistake, match=r"\[3, 4\] channels"):
+        scored(PerceptualDistance(maps(), weights=CHANNELS[:2]).double(), x, x)
 
 
 # -- log-cosh --------------------------------------------------------------------------------------------------------

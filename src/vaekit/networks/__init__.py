@@ -51,6 +51,8 @@ __all__ = [
     "SelfAttention",
     "Shares",
     "SpectralNorm",
+    "TokenDecoder",
+    "TokenEncoder",
     "VectorTable",
     "WithoutClass",
     "ZeroFill",
@@ -91,3 +93,4 @@ from vaekit.networks.shares import Shares
 from vaekit.networks.shortcuts import Doubling, Halving
 from vaekit.networks.spectral import SpectralNorm
 from vaekit.networks.tiled import tiled
+from vaekit.networks.tokens import TokenDecoder, TokenEncoder

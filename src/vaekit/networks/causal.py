@@ -8,9 +8,10 @@ from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import embedding, scaled_dot_product_attention
+from torch.nn.functional import embedding
 
-from vaekit.messages import Mistake, require_count
+from vaekit.messages import require_count
+from vaekit.networks.attention import Attention
 from vaekit.networks.fold import fold
 from vaekit.part import Part
 
@@ -40,11 +41,11 @@ class CausalTransformer(Part):
     def __init__(self, size: int, places: int, *, width: int = 128, heads: int = 4, layers: int = 3) -> None:
         super().__init__()
         self.size, self.places = require_count("size", size), require_count("places", places)
-        if require_count("width", width) % require_count("heads", heads):
-            raise Mistake(f"got width={width} and heads={heads}: give a width that the heads divide.")
+        width = require_count("width", width)
         self.symbols = nn.Parameter(START * torch.randn(size + 1, width))  # the last stands before the first place
         self.positions = nn.Parameter(START * torch.randn(places, width))
-        self.blocks = nn.ModuleList([_Block(width, heads) for _ in range(require_count("layers", layers))])
+        blocks = [Attention(width, heads, causal=True) for _ in range(require_count("layers", layers))]
+        self.blocks = nn.ModuleList(blocks)
         self.norm = nn.LayerNorm(width)
         self.out = nn.Linear(width, size)
 
@@ -72,27 +73,3 @@ class CausalTransformer(Part):
             logits = logits - logits.amax(-1, keepdim=True)
             found = torch.cat([found, torch.multinomial(logits.softmax(-1), 1)], 1)
         return found[:, 1:]
-
-
-class _Block(nn.Module):
-    """Attention to the places before and one's own, and a layer of each place by itself."""
-
-    def __init__(self, width: int, heads: int) -> None:
-        super().__init__()
-        self.heads = heads
-        self.first, self.second = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.ask, self.give = nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.alone = nn.Sequential(nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width))
-
-    def forward(self, x: Tensor, before: list[Tensor] | None = None) -> Tensor:
-        """x (B, N, width), or one place of it with the keys and values of those before, which it joins."""
-        asked = self.ask(self.first(x)).unflatten(-1, (3, self.heads, -1)).permute(2, 0, 3, 1, 4)  # (3, B, H, N, W / H)
-        query, key, value = asked.unbind(0)
-        if before is not None:
-            if before:
-                key, value = torch.cat([before[0], key], -2), torch.cat([before[1], value], -2)
-            before[:] = [key, value]
-        mixed = scaled_dot_product_attention(query, key, value, is_causal=before is None)
-        x = x + self.give(mixed.transpose(1, 2).flatten(-2))
-        out: Tensor = x + self.alone(self.second(x))
-        return out

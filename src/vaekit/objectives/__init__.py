@@ -47,6 +47,7 @@ __all__ = [
     "Distortion",
     "EnumeratedELBO",
     "ExpertFit",
+    "Equivariance",
     "ExpertKL",
     "FeatureDistance",
     "FocalFrequency",
@@ -63,6 +64,7 @@ __all__ = [
     "MuForcing",
     "MutualInformation",
     "OfSubsets",
+    "PerceptualDistance",
     "RandomSubsets",
     "WeighedMIWAE",
     "Recipe",
@@ -109,6 +111,7 @@ from vaekit.objectives.check import check
 from vaekit.objectives.classes import AuxiliaryELBO, Classification, ClusterELBO, EnumeratedELBO, SkipELBO, StackedELBO
 from vaekit.objectives.control import GECO, ControlledRate
 from vaekit.objectives.disentangle import CovarianceOfMeans, CovarianceOfSamples, MutualInformation, TotalCorrelation
+from vaekit.objectives.equivariance import Equivariance
 from vaekit.objectives.game import Game, as_game
 from vaekit.objectives.groups import GroupELBO
 from vaekit.objectives.links import BalancedLinks
@@ -122,7 +125,7 @@ from vaekit.objectives.modalities import (
 )
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
-from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency
+from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency, PerceptualDistance
 from vaekit.objectives.quantize import CodeEntropy, Commitment, Dequantization
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.relax import RELAX, Control, GradientNoise

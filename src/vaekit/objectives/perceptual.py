@@ -1,7 +1,8 @@
 r"""Distances between an item and its reconstruction that the eye, or a network, would take.
 
 .. math:: \tfrac12 \sum_l \tfrac{1}{F_l} \|\phi_l(x) - \phi_l(\hat x)\|^2, \quad 1 - \mathrm{MS\text{-}SSIM}(x, \hat x),
-          \quad \tfrac12 \sum_{uv} w_{uv} |F_x - F_{\hat x}|^2
+          \quad \tfrac12 \sum_{uv} w_{uv} |F_x - F_{\hat x}|^2,
+          \quad \sum_l \tfrac{1}{P_l} \sum_p \sum_c w_{lc} (\hat\phi_l(x)_{cp} - \hat\phi_l(\hat x)_{cp})^2
 
 None of them is the logarithm of a density of x, so that what they are part of is no bound on log p(x): the ELBO, the
 rate and the distortion that are reported beside them are those of the likelihood.
@@ -9,9 +10,9 @@ rate and the distortion that are reported beside them are those of the likelihoo
 
 from __future__ import annotations
 
-__all__ = ["Dissimilarity", "FeatureDistance", "FocalFrequency"]
+__all__ = ["Dissimilarity", "FeatureDistance", "FocalFrequency", "PerceptualDistance"]
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -22,6 +23,7 @@ from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
 from vaekit.objectives.term import Term
 
+FAINT = 1e-12  # the squared norm of features below which they have no direction
 LEAST = 1e-3  # contrast of a scale below which no gradient is taken: the slope of a fractional power is infinite at 0
 
 
@@ -82,8 +84,59 @@ class FeatureDistance(Ranged):
         both = torch.cat([trace.x, reconstruction(trace)])
         both = self.net(self.unit(both) if self.ranged else both)
         layers = [both] if isinstance(both, Tensor) else list(both)
-        squares = [0.5 * (a - b).square().flatten(1).mean(1) for a, b in (layer.chunk(2) for layer in layers)]
-        return torch.stack(squares).sum(0)
+        return torch.stack(self.apart(layers)).sum(0)
+
+    def apart(self, layers: Sequence[Tensor]) -> list[Tensor]:
+        """The distance in each layer, (B,), from features (2 B, ...) of items and behind them of reconstructions."""
+        return [0.5 * (a - b).square().flatten(1).mean(1) for a, b in (layer.chunk(2) for layer in layers)]
+
+
+class PerceptualDistance(FeatureDistance):
+    """LPIPS: the squared distance of features of norm 1 at each place, weighed by channel, the mean over the places of
+    a layer and the sum over layers, (B,) (Zhang et al. 2018, arXiv:1801.03924). No bound on log p(x).
+
+    What multiplies all channels of a place changes nothing. With equal weights of 1 a place counts 2 - 2 cos of the
+    angle between its features, from 0 to 4; where all features are 0 it counts as 0 for that item.
+
+    Args:
+        net: as for `FeatureDistance`; a layer is (B, C, *places) or (B, C).
+        weights: of the channels of each layer, 0 or more; 1 each where nothing is given. Those of the paper are
+            learned from what people saw, for its own networks.
+        ranged: as for `FeatureDistance`.
+
+    Example:
+        >>> import vaekit as vk
+        >>> model, _ = vk.recipes.vae(shape=(4,), latent_dim=2)
+        >>> term = PerceptualDistance(nn.Linear(4, 3).requires_grad_(False), weights=[[1.0, 0.5, 0.0]])
+        >>> term(model, model.trace(torch.zeros(5, 4))).shape
+        torch.Size([5])
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("zhang2018",)
+
+    def __init__(
+        self, net: nn.Module, *, weights: Sequence[Sequence[float]] | None = None, ranged: bool = True
+    ) -> None:
+        super().__init__(net, ranged=ranged)
+        self.channels = None if weights is None else [len(layer) for layer in weights]
+        for i, layer in enumerate(weights or ()):
+            values = torch.tensor([float(w) for w in layer])
+            if not bool((values >= 0).all()) or not bool(values.isfinite().all()):
+                raise Mistake(f"got a weight of layer {i} below 0, or none: give numbers, 0 or more, one a channel.")
+            self.register_buffer(f"weights_{i}", values)
+
+    def apart(self, layers: Sequence[Tensor]) -> list[Tensor]:
+        if self.channels is not None and self.channels != [layer.shape[1] for layer in layers]:
+            want = [layer.shape[1] for layer in layers]
+            raise Mistake(f"got weights of {self.channels} channels and the network's layers have {want}: give those.")
+        found = []
+        for i, layer in enumerate(layers):
+            a, b = directions(layer).chunk(2)
+            squares = (a - b).square().flatten(2)  # (B, C, P)
+            if self.channels is not None:
+                squares = squares * self.get_buffer(f"weights_{i}").unsqueeze(1)
+            found.append(squares.sum(1).mean(1))
+        return found
 
 
 class Dissimilarity(Ranged):
@@ -137,6 +190,14 @@ def reconstruction(trace: Trace) -> Tensor:
     px: Any = trace.px
     made: Tensor = px.mean[0]
     return made
+
+
+def directions(features: Tensor) -> Tensor:
+    """Features (B, C, *places) with norm 1 over the channels of each place, (B, C, *places); all 0 stay 0."""
+    features = features if features.dtype == torch.float64 else features.float()
+    features = features.unsqueeze(2) if features.ndim == 2 else features
+    squares = features.square().sum(1, keepdim=True)
+    return features / torch.where(squares > FAINT, squares, 1.0).sqrt()
 
 
 def as_planes(x: Tensor) -> Tensor:

@@ -36,6 +36,7 @@ __all__ = [
     "Product",
     "ProductOfExperts",
     "Quantized",
+    "QuantizedRow",
     "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
@@ -71,7 +72,7 @@ from vaekit.posteriors.nodes import NodeGaussian
 from vaekit.posteriors.maps import GaussianMap, OnMap, PointMap
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
-from vaekit.posteriors.quantized import AnyQuantized, Quantized, Rotated, StochasticallyQuantized
+from vaekit.posteriors.quantized import AnyQuantized, Quantized, QuantizedRow, Rotated, StochasticallyQuantized
 from vaekit.posteriors.refined import Refined
 from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate
 from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher

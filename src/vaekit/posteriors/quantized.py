@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["AnyQuantized", "Quantized", "Rotated", "StochasticallyQuantized"]
+__all__ = ["AnyQuantized", "Quantized", "QuantizedRow", "Rotated", "StochasticallyQuantized"]
 
 import math
 from collections.abc import Mapping, Sequence
@@ -44,6 +44,14 @@ class AnyQuantized(AnyPosterior):
     def encoded(self, *given: Tensor | None) -> Tensor:
         """f(x) where the codebook's vectors are, (B, N, D)."""
         raise NotImplementedError
+
+    def forward(self, *given: Tensor | None) -> distributions.Codes:
+        encoded = self.encoded(*given)
+        vectors, indices = self.codebook(encoded)
+        stages = self.codebook.stages(vectors, indices)
+        return distributions.Codes(
+            encoded, vectors, indices, self.codebook.size, transport=self.transport, stages=stages
+        )
 
     def vectors(self, indices: Any) -> Tensor:
         """The latents (n, N * D) of indices (n, *places, *shape), or with fewer axes in the same order.
@@ -118,13 +126,49 @@ class Quantized(AnyQuantized):
         out: Tensor = self.head(self.net(*given))[0]  # (B, D, *places)
         return self.codebook.project(out.flatten(2).mT)
 
-    def forward(self, *given: Tensor | None) -> distributions.Codes:
-        encoded = self.encoded(*given)
-        vectors, indices = self.codebook(encoded)
-        stages = self.codebook.stages(vectors, indices)
-        return distributions.Codes(
-            encoded, vectors, indices, self.codebook.size, transport=self.transport, stages=stages
-        )
+
+class QuantizedRow(AnyQuantized):
+    """q(z|x) = 1 for the N vectors of a codebook that are nearest to those of a network that gives a row of them.
+
+    Each vector of the row is brought to the codebook's width by itself, by one linear layer. Yu et al. 2024
+    (TiTok, arXiv:2406.07550).
+
+    Args:
+        net: any module from x (B, *X) and the context it reads to rows of vectors, (B, N, W).
+        codebook: vk.networks.Codebook or another quantiser; its vectors have D numbers.
+        features: (N, W); asked of `net.features` where it has one.
+        reads: the fields of the context that net wants.
+
+    Latents are the vectors of the row, one after the other: N * D numbers.
+
+    Example:
+        >>> from vaekit.networks import Codebook, TokenEncoder
+        >>> net = TokenEncoder((8, 8), 6, width=8, heads=2, layers=1)
+        >>> q = QuantizedRow(net, Codebook(512, 4))(torch.zeros(5, 8, 8))
+        >>> q.indices.shape, q.mean.shape
+        (torch.Size([5, 6]), torch.Size([5, 24]))
+    """
+
+    cites: ClassVar[tuple[str, ...]] = ("oord2017", "yu2024")
+
+    def __init__(
+        self,
+        net: nn.Module,
+        codebook: Quantizer,
+        *,
+        features: Sequence[int] | None = None,
+        reads: Sequence[str] = (),
+    ) -> None:
+        row = features_of(net, features)
+        if len(row) != 2:
+            raise Mistake(f"got features of shape {row} and wanted a row of vectors, (N, W): use Quantized.")
+        super().__init__(codebook, row[0], reads=reads)
+        self.net, self.head = net, Head(row[1:], (codebook.width,))
+
+    def encoded(self, *given: Tensor | None) -> Tensor:
+        """f(x) where the codebook's vectors are, (B, N, D)."""
+        out: Tensor = self.head(self.net(*given))[0]
+        return self.codebook.project(out)
 
 
 class Rotated(Quantized):

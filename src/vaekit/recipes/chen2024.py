@@ -15,6 +15,7 @@ from torch import nn
 
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
+from vaekit.likelihoods import Laplace
 from vaekit.networks import Compressing
 from vaekit.objectives import Recipe, Reconstruction
 from vaekit.posteriors import PointMap
@@ -52,5 +53,8 @@ def dc_ae(
         >>> model.posterior.places, model.posterior.latent_shape
         ((2, 3), (48,))
     """
-    model = on_map(shape, latents, Compressing(channels, blocks), PointMap, transform=transform, context=context)
+    model = on_map(
+        shape, latents, Compressing(channels, blocks), PointMap, likelihood=Laplace(), transform=transform,
+        context=context,
+    )  # fmt: skip
     return Recipe(model, seen_by(features, Reconstruction(), shape, perceptual), defaults={"lr": 1e-3})

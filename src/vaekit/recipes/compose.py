@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-__all__ = ["bent", "compose", "critic", "default_likelihood", "latent_size", "pair_of", "require_levels", "wired"]
+__all__ = [
+    "bent", "coded", "compose", "critic", "default_likelihood", "latent_size", "pair_of", "require_levels", "wired",
+]  # fmt: skip
 
 import dataclasses
 import inspect
@@ -23,8 +25,8 @@ from vaekit.models import VAE
 from vaekit.networks import MLP, Dense, Pair
 from vaekit.networks.flows import Layer
 from vaekit.objectives import Recipe
-from vaekit.posteriors import Bernoulli as BernoulliPosterior
 from vaekit.posteriors import (
+    AnyQuantized,
     Categorical,
     Flow,
     Posterior,
@@ -33,9 +35,18 @@ from vaekit.posteriors import (
     VonMisesFisher,
     WrappedNormal,
 )
+from vaekit.posteriors import Bernoulli as BernoulliPosterior
 from vaekit.posteriors import Gaussian as GaussianPosterior
 from vaekit.posteriors import Laplace as LaplacePosterior
-from vaekit.priors import FairBernoulli, HypersphericalUniform, Laplace, Prior, StandardNormal, UniformCategorical
+from vaekit.priors import (
+    FairBernoulli,
+    HypersphericalUniform,
+    Laplace,
+    Prior,
+    StandardNormal,
+    UniformCategorical,
+    UniformCodes,
+)
 
 
 def latent_size(shape: Sequence[int], latent_dim: int | None) -> int:
@@ -192,6 +203,30 @@ def compose(
         transform=transform,
         context=context,
     )
+
+
+def coded(
+    shape: Sequence[int],
+    posterior: AnyQuantized,
+    decoder: nn.Module,
+    *,
+    likelihood: Likelihood | None,
+    transform: Transform | None,
+    context: Context | None,
+) -> VAE:
+    """A VAE whose latents are vectors of a codebook, all of them equally likely.
+
+    Args:
+        shape: of one item.
+        posterior: gives the codes.
+        decoder: from the vectors of all places, one after the other.
+        likelihood: a template; as for `compose` where it is None.
+        transform, context: as for VAE.
+    """
+    book, template = posterior.codebook, likelihood if likelihood is not None else default_likelihood(shape)
+    px = template.with_net(decoder, shape, **wired(decoder, posterior.latent_shape, context))
+    prior = UniformCodes(book, math.prod(posterior.places))
+    return VAE(prior, posterior, px, transform=transform, context=context)
 
 
 def bent(recipe: Recipe, layer: Callable[..., Layer], layers: int, **more: Any) -> Recipe:

@@ -5,9 +5,11 @@ r"""Deep Feature Consistent Variational Autoencoder: Hou et al. 2017, https://ar
 
 from __future__ import annotations
 
-__all__ = ["dfc_vae"]
+__all__ = ["dfc_vae", "layers_for"]
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -35,11 +37,22 @@ def dfc_vae(*, weight: float = 300.0, features: nn.Module | None = None, **vae_a
             library's own classifier of digits where nothing is given, for grey pictures.
         vae_arguments: as for `vae_conv`.
     """
-    net = DigitLayers() if features is None else features.eval().requires_grad_(False)
+    net = layers_for(vae_arguments["shape"], features)
     recipe = vae_conv(**vae_arguments, likelihood=Gaussian(scale=OptimalScale()))
-    if isinstance(net, DigitLayers) and len(recipe.model.shape) == 3 and recipe.model.shape[0] > 1:
-        raise Mistake("the library's own network compares grey pictures and these have colours: give features=net.")
     return dataclasses.replace(recipe, objective=KL() + weight * FeatureDistance(net))
+
+
+def layers_for(shape: Any, features: nn.Module | None) -> nn.Module:
+    """The network that pictures of this shape are compared in, frozen: the one given, or the library's own.
+
+    Raises:
+        Mistake: for pictures with colours and no network.
+    """
+    if features is not None:
+        return features.eval().requires_grad_(False)
+    if isinstance(shape, Sequence) and len(shape) == 3 and shape[0] > 1:
+        raise Mistake("the library's own network compares grey pictures and these have colours: give features=net.")
+    return DigitLayers()
 
 
 class DigitLayers(nn.Module):

@@ -11,10 +11,10 @@ from torch import nn
 
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
-from vaekit.likelihoods import Laplace
+from vaekit.likelihoods import Likelihood
 from vaekit.messages import Mistake, require_count
 from vaekit.models import VAE, Model
-from vaekit.networks import Mapped, PatchCritic
+from vaekit.networks import Convolutional, Mapped, PatchCritic
 from vaekit.objectives import Balanced, DiscriminatePatches, FeatureDistance, FoolPatches, Game, Schedule, Term
 from vaekit.objectives.schedules import Switch
 from vaekit.posteriors import Posterior
@@ -24,19 +24,21 @@ from vaekit.recipes.compose import compose
 def on_map(
     shape: Sequence[int],
     latents: int,
-    networks: Mapped,
+    networks: Convolutional | Mapped,
     posterior: Callable[..., Posterior],
     *,
+    likelihood: Likelihood | None,
     transform: Transform | None,
     context: Context | None,
 ) -> VAE:
-    """A VAE whose latents are a map, under a Laplace likelihood.
+    """A VAE whose latents are a map.
 
     Args:
         shape: of one picture.
         latents: at each place of the map.
-        networks: make encoder and decoder.
+        networks: make encoder and decoder, with no layer of all places.
         posterior: one on a map.
+        likelihood: a template; as for `compose` where it is None.
         transform, context: as for VAE.
     """
     width = sum(context.widths.values()) if context is not None else 0
@@ -45,7 +47,7 @@ def on_map(
     return compose(
         shape, require_count("latents", latents), encoder=encoder,
         decoder=networks.decoder(shape, (latents, *places), width),
-        posterior=posterior, likelihood=Laplace(), transform=transform, context=context,
+        posterior=posterior, likelihood=likelihood, transform=transform, context=context,
     )  # fmt: skip
 
 

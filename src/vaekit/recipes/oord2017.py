@@ -17,12 +17,10 @@ from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
 from vaekit.messages import Mistake
-from vaekit.models import VAE
 from vaekit.networks import Codebook, Convolutional, Dense, Mapped, Quantizer
 from vaekit.objectives import ELBO, Commitment, Recipe
 from vaekit.posteriors import Quantized
-from vaekit.priors import UniformCodes
-from vaekit.recipes.compose import default_likelihood, wired
+from vaekit.recipes.compose import coded, wired
 from vaekit.recipes.declare import declare
 
 
@@ -88,12 +86,6 @@ def vq_vae(
         if picture
         else pair.decoder(shape, total * book.width, context_width)
     )
-    template = likelihood if likelihood is not None else default_likelihood(shape)
-    model = VAE(
-        UniformCodes(book, total),
-        posterior(encoder, book, where, **wired(encoder, shape, context)),
-        template.with_net(decoder, shape, **wired(decoder, (total * book.width,), context)),
-        transform=transform,
-        context=context,
-    )
+    q = posterior(encoder, book, where, **wired(encoder, shape, context))
+    model = coded(shape, q, decoder, likelihood=likelihood, transform=transform, context=context)
     return Recipe(model, ELBO() + Commitment(commitment))

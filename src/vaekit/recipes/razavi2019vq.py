@@ -13,12 +13,10 @@ from collections.abc import Sequence
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
 from vaekit.likelihoods import Likelihood
-from vaekit.models import VAE
 from vaekit.networks import ByPlace, Codebook, ConvDecoder, ConvEncoder, MapsDecoder
 from vaekit.objectives import ELBO, Commitment, Recipe
 from vaekit.posteriors import TwoLevelQuantized
-from vaekit.priors import UniformCodes
-from vaekit.recipes.compose import default_likelihood, wired
+from vaekit.recipes.compose import coded, wired
 from vaekit.recipes.declare import declare
 
 
@@ -59,12 +57,6 @@ def vq_vae_2(
     counts = [one[1] * one[2] for one in (coarse, fine)]
     book = ByPlace([Codebook(codes, code_dim, decay=decay) for _ in counts], counts)
     decoder = MapsDecoder(ConvDecoder(shape, (2 * code_dim, *fine[1:]), channels, context=width), (coarse, fine))
-    template = likelihood if likelihood is not None else default_likelihood(shape)
-    model = VAE(
-        UniformCodes(book, sum(counts)),
-        TwoLevelQuantized(net, above, book, **wired(net, shape, context)),
-        template.with_net(decoder, shape, **wired(decoder, (sum(counts) * code_dim,), context)),
-        transform=transform,
-        context=context,
-    )
+    q = TwoLevelQuantized(net, above, book, **wired(net, shape, context))
+    model = coded(shape, q, decoder, likelihood=likelihood, transform=transform, context=context)
     return Recipe(model, ELBO() + Commitment(commitment))

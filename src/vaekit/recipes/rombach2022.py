@@ -14,6 +14,7 @@ from torch import nn
 
 from vaekit.data import Context
 from vaekit.data.transforms import Transform
+from vaekit.likelihoods import Laplace
 from vaekit.networks import Mapped
 from vaekit.objectives import KL, Recipe, Reconstruction
 from vaekit.posteriors import GaussianMap
@@ -63,7 +64,10 @@ def kl_autoencoder(
         >>> model.posterior.places, model.posterior.latent_shape, model.sample(2).shape
         ((8, 5), (160,), torch.Size([2, 3, 32, 20]))
     """
-    model = on_map(shape, latents, Mapped(channels, blocks), GaussianMap, transform=transform, context=context)
+    model = on_map(
+        shape, latents, Mapped(channels, blocks), GaussianMap, likelihood=Laplace(), transform=transform,
+        context=context,
+    )  # fmt: skip
     term = seen_by(features, Reconstruction() + beta * KL(), shape, perceptual)
     game = against_patches(model, term, weight=weight, start=start, width=judge_width)
     return Recipe(model, game, defaults={"lr": 5e-4, "keep": "last"})
