@@ -27,7 +27,7 @@ from vaekit.likelihoods.binary import Bernoulli, ContinuousBernoulli
 from vaekit.likelihoods.discrete import Categorical, DiscretizedLogistic
 from vaekit.likelihoods.gaussian import Gaussian
 from vaekit.likelihoods.joint import Joint
-from vaekit.likelihoods.links import Links
 from vaekit.likelihoods.laplace import Laplace
+from vaekit.likelihoods.links import Links
 from vaekit.likelihoods.logcosh import LogCosh
 from vaekit.likelihoods.scales import FixedScale, LearnedScale, NetworkScale, OptimalScale, PerDimensionScale

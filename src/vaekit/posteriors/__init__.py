@@ -68,8 +68,8 @@ from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.joint_or_flows import JointOrFlows
 from vaekit.posteriors.laplace import Laplace
-from vaekit.posteriors.nodes import NodeGaussian
 from vaekit.posteriors.maps import GaussianMap, OnMap, PointMap
+from vaekit.posteriors.nodes import NodeGaussian
 from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import AnyQuantized, Quantized, QuantizedRow, Rotated, StochasticallyQuantized

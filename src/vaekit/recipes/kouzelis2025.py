@@ -65,4 +65,6 @@ def eq_vae(
     )  # fmt: skip
     q: Any = model.posterior
     rate = KL() * (Linear(0.1, 1.0, steps=0.2) if beta is None else beta)
-    return Recipe(model, (1 - share) * Reconstruction() + share * Equivariance((latents, *q.places), least=least) + rate)
+    return Recipe(
+        model, (1 - share) * Reconstruction() + share * Equivariance((latents, *q.places), least=least) + rate
+    )
