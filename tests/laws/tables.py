@@ -120,6 +120,7 @@ PRIORS: dict[str, tuple[Callable[[], Any], str]] = {
     "StandardNormal": (lambda: priors.StandardNormal(1), "real"),
     "FullGaussian": (lambda: priors.FullGaussian(1), "real"),
     "FairBernoulli": (lambda: priors.FairBernoulli(1), "binary"),
+    "Exemplars": (lambda: priors.Exemplars(1, 3), "real"),
     "FlowPrior": (lambda: priors.FlowPrior(1, [flows.Reversed(flows.Autoregressive(1, hidden=[4]))]), "real"),
 }
 
@@ -131,6 +132,8 @@ def _net(inputs: Any, width: int = 7) -> networks.MLP:
 def _experts() -> tuple[dict[str, Any], Modalities]:
     each = {name: posteriors.Gaussian(_net(2), 3) for name in ("left", "right")}
     return each, Modalities((4,), {"left": (2,), "right": (2,)})
+
+
 def _flow(layer: Callable[..., Any], base: Any = posteriors.Gaussian) -> Callable[[], Any]:
     def make() -> Any:
         q = base(_net(4), 3)
@@ -372,6 +375,7 @@ RECIPES = [
     RecipeRow("log_cosh_vae", arguments=_SMALL),
     RecipeRow("control_vae", arguments=_SMALL),
     RecipeRow("vampprior", arguments={**_SMALL, "pseudo": 5}),
+    RecipeRow("exemplar_vae", arguments=_SMALL),
     RecipeRow("mixture_vae", arguments={**_SMALL, "components": 3}),
     RecipeRow("planar_vae", arguments={**_SMALL, "flows": 3}),
     RecipeRow("planar_vae_conditional", arguments={**_SMALL, "flows": 2, "context": _CONTEXT}, of="planar_vae"),

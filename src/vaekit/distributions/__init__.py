@@ -15,6 +15,7 @@ __all__ = [
     "DiagonalGaussian",
     "DiscretizedLogistic",
     "EqualMixture",
+    "Exemplars",
     "Factorised",
     "Flow",
     "FlowInTime",
@@ -30,6 +31,7 @@ __all__ = [
     "LogCosh",
     "Marginal",
     "OneHot",
+    "OtherExemplars",
     "PointMass",
     "PooledGaussian",
     "PowerSpherical",
@@ -55,6 +57,7 @@ from vaekit.distributions.classed import ClassedGaussian
 from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.estimated import Marginal
+from vaekit.distributions.exemplars import Exemplars, OtherExemplars
 from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.flow import Flow
 from vaekit.distributions.flow_in_time import FlowInTime

@@ -10,6 +10,7 @@ __all__ = [
     "ClassedMixture",
     "ConditionalGaussian",
     "DirichletLogits",
+    "Exemplars",
     "FairBernoulli",
     "FlowMatching",
     "FlowPrior",
@@ -37,6 +38,7 @@ from vaekit.priors.classed import Classed, ClassedMixture
 from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
 from vaekit.priors.conditional import ConditionalGaussian
 from vaekit.priors.dirichlet import DirichletLogits
+from vaekit.priors.exemplars import Exemplars
 from vaekit.priors.flow import FlowPrior
 from vaekit.priors.flow_matching import FlowMatching
 from vaekit.priors.hyperbolic import WrappedNormal

@@ -64,6 +64,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "geco_vae": ("rezende2018", "the least rate at a distortion that you allow"),
     "control_vae": ("shao2020", "a rate held by a controller"),
     "vampprior": ("tomczak2018", "the prior is the mean of posteriors of learned pseudo-inputs"),
+    "exemplar_vae": ("norouzi2020", "the prior has a Gaussian at the code of every training item"),
     "mixture_vae": ("dilokthanakul2016", "the prior is a learned mixture of Gaussians"),
     "planar_vae": ("rezende2015", "a posterior bent by planar flows"),
     "radial_vae": ("rezende2015", "a posterior bent around centres"),
