@@ -121,6 +121,7 @@ PRIORS: dict[str, tuple[Callable[[], Any], str]] = {
     "FullGaussian": (lambda: priors.FullGaussian(1), "real"),
     "FairBernoulli": (lambda: priors.FairBernoulli(1), "binary"),
     "Exemplars": (lambda: priors.Exemplars(1, 3), "real"),
+    "CauchyProcess": (lambda: priors.CauchyProcess(1), "real"),
     "FlowPrior": (lambda: priors.FlowPrior(1, [flows.Reversed(flows.Autoregressive(1, hidden=[4]))]), "real"),
 }
 
@@ -147,6 +148,7 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "FullGaussian": lambda: posteriors.FullGaussian(_net(4), 3),
     "ProductOfExperts": lambda: posteriors.ProductOfExperts(*_experts()),
     "MixtureOfExperts": lambda: posteriors.MixtureOfExperts(*_experts()),
+    "Banded": lambda: posteriors.Banded(_net(4), 3, steps=3),
     "Point": lambda: posteriors.Point(_net(4), 3),
     "StraightThroughBernoulli": lambda: posteriors.StraightThroughBernoulli(_net(4), 3),
     "Implicit": lambda: posteriors.Implicit(_net(4), 3),
@@ -436,6 +438,8 @@ RECIPES = [
     RecipeRow("hyperbolic_vae", arguments=_SMALL),
     RecipeRow("hamiltonian_vae", arguments=_SMALL),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
+    RecipeRow("gp_vae", arguments={"channels": 2, "hidden": [8]}, gaps=True),
+    RecipeRow("gp_vae_pictures", (4, 2, 3), {"channels": 2, "hidden": [8]}, of="gp_vae"),
     RecipeRow("mvae", arguments=_SMALL),
     RecipeRow("mvae_three", arguments=_THREE, gaps=True, of="mvae"),
     RecipeRow("mvae_random", arguments={**_THREE, "subsets": 2, "weights": {"sheet": 3.0}}, of="mvae"),

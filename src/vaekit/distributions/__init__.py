@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = [
     "Autoregressive",
     "AutoregressiveCodes",
+    "BandedGaussian",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
@@ -23,6 +24,7 @@ __all__ = [
     "FullGaussianMixture",
     "GaussianChain",
     "GaussianMixture",
+    "GaussianProcess",
     "GroupedGaussian",
     "Hamiltonian",
     "HypersphericalUniform",
@@ -73,5 +75,6 @@ from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOn
 from vaekit.distributions.point import PointMass
 from vaekit.distributions.resampled import Resampled
 from vaekit.distributions.rows import AutoregressiveCodes
+from vaekit.distributions.series import BandedGaussian, GaussianProcess
 from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes
 from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher

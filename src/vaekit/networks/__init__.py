@@ -36,8 +36,11 @@ __all__ = [
     "ResidualCodes",
     "ResidualDecoder",
     "ResidualEncoder",
+    "Series",
+    "SeriesEncoder",
     "Shares",
     "SpectralNorm",
+    "StepDecoder",
     "VectorTable",
     "WithoutClass",
     "ZeroFill",
@@ -68,6 +71,7 @@ from vaekit.networks.onehot import OneHot
 from vaekit.networks.pairs import Convolutional, Curved, Dense, Pair, Residual
 from vaekit.networks.quantizer import Quantizer, VectorTable
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
+from vaekit.networks.series import Series, SeriesEncoder, StepDecoder
 from vaekit.networks.several import Grouped, ResidualCodes
 from vaekit.networks.shares import Shares
 from vaekit.networks.spectral import SpectralNorm

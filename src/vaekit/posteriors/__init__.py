@@ -7,6 +7,7 @@ __all__ = [
     "AnyPosterior",
     "AnyQuantized",
     "Average",
+    "Banded",
     "Bernoulli",
     "Categorical",
     "Classed",
@@ -43,6 +44,7 @@ __all__ = [
     "WrappedNormal",
 ]
 
+from vaekit.posteriors.banded import Banded
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical

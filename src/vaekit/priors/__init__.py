@@ -6,6 +6,7 @@ __all__ = [
     "Autoregressive",
     "AutoregressiveCodes",
     "Blocks",
+    "CauchyProcess",
     "Classed",
     "ClassedMixture",
     "ConditionalGaussian",
@@ -20,8 +21,10 @@ __all__ = [
     "HypersphericalUniform",
     "Laplace",
     "Prior",
+    "Process",
     "Resampled",
     "SecondStage",
+    "SquaredExponentialProcess",
     "StandardNormal",
     "UniformCategorical",
     "UniformCodes",
@@ -45,6 +48,7 @@ from vaekit.priors.hyperbolic import WrappedNormal
 from vaekit.priors.laplace import Laplace
 from vaekit.priors.mixture import FullGaussianMixture, GaussianMixture, VampPrior
 from vaekit.priors.normal import FullGaussian, StandardNormal
+from vaekit.priors.process import CauchyProcess, Process, SquaredExponentialProcess
 from vaekit.priors.resampled import Resampled
 from vaekit.priors.second_stage import SecondStage
 from vaekit.priors.sphere import HypersphericalUniform

@@ -112,6 +112,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "hyperbolic_vae": ("nagano2019", "latents in a hyperbolic space, read off the hyperboloid"),
     "hamiltonian_vae": ("caterini2018", "draws that take steps along the model's own gradients"),
     "miwae": ("mattei2019", "a VAE for tables with missing values, by the importance-weighted bound"),
+    "gp_vae": ("fortuin2020", "series whose latents are Gaussian processes in time, with missing values"),
     "mvae": ("wu2018", "several modalities, any of them missing: a product of experts"),
     "mmvae": ("shi2019", "several modalities: a mixture of experts, by an importance-weighted bound"),
     "mopoe_vae": ("sutter2021", "several modalities: a mixture of products of experts, of all subsets"),
