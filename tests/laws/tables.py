@@ -397,6 +397,7 @@ RECIPES = [
     RecipeRow("spline_prior_vae", arguments={**_SMALL, "flows": 2, "flow_width": 8, "bins": 4}),
     RecipeRow("logistic_normal_vae", arguments={**_SMALL, "latent_dim": 3, "concentration": 0.5}),
     RecipeRow("lars_vae", arguments={**_SMALL, "tries": 5}),
+    RecipeRow("energy_prior_vae", arguments=_SMALL),
     RecipeRow("gmvae", arguments={**_SMALL, "components": 3}),
     RecipeRow("vade", arguments={**_SMALL, "components": 3}),
     RecipeRow("ml_vae", arguments={**_SMALL, "context": _CONTEXT}),

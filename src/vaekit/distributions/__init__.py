@@ -44,6 +44,7 @@ __all__ = [
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
+    "Tilted",
     "UniformCodes",
     "VonMisesFisher",
     "WrappedNormal",
@@ -78,3 +79,4 @@ from vaekit.distributions.rows import AutoregressiveCodes
 from vaekit.distributions.series import BandedGaussian, GaussianProcess
 from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes
 from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher
+from vaekit.distributions.tilted import Tilted

@@ -11,6 +11,7 @@ __all__ = [
     "ClassedMixture",
     "ConditionalGaussian",
     "DirichletLogits",
+    "Energy",
     "Exemplars",
     "FairBernoulli",
     "FlowMatching",
@@ -41,6 +42,7 @@ from vaekit.priors.classed import Classed, ClassedMixture
 from vaekit.priors.codes import AutoregressiveCodes, UniformCodes
 from vaekit.priors.conditional import ConditionalGaussian
 from vaekit.priors.dirichlet import DirichletLogits
+from vaekit.priors.energy import Energy
 from vaekit.priors.exemplars import Exemplars
 from vaekit.priors.flow import FlowPrior
 from vaekit.priors.flow_matching import FlowMatching

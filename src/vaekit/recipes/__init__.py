@@ -77,6 +77,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "spline_prior_vae": ("durkan2019", "the prior is a flow of monotone splines, learned with the model"),
     "logistic_normal_vae": ("srivastava2017", "latents are shares of a whole, about Dirichlet"),
     "lars_vae": ("bauer2019", "the prior is what is left of N(0, I) by learned rejection"),
+    "energy_prior_vae": ("pang2020", "the prior is N(0, I) tilted by a learned energy"),
     "gmvae": ("dilokthanakul2016", "clusters: the component of the mixture is inferred, all of them summed over"),
     "vade": ("jiang2017", "clusters: the component of the mixture is inferred from the latents"),
     "ml_vae": ("bouchacourt2018", "groups of items with some latents in common, by the product of their posteriors"),
