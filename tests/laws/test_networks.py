@@ -70,7 +70,15 @@ def test_gradients_reach_every_parameter(name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "features, shape", [((5,), (2, 3)), ((4, 6, 5), (6, 5)), ((4, 6, 5), (3, 6, 5)), ((4, 2, 2), (7,))]
+    "features, shape",
+    [
+        ((5,), (2, 3)),
+        ((4, 6, 5), (6, 5)),
+        ((4, 6, 5), (3, 6, 5)),
+        ((4, 2, 2), (7,)),
+        ((6, 40), (6, 3)),
+        ((6, 40), (6,)),
+    ],
 )
 def test_head_starts_where_it_is_told(features: tuple[int, ...], shape: tuple[int, ...]) -> None:
     head = Head(features, shape, 2).double()

@@ -6,6 +6,7 @@ __all__ = [
     "Autoregressive",
     "AutoregressiveCodes",
     "Auxiliary",
+    "BandedGaussian",
     "Bernoulli",
     "BinaryConcrete",
     "Blocks",
@@ -18,6 +19,7 @@ __all__ = [
     "DiscretizedLogistic",
     "Drawn",
     "EqualMixture",
+    "Exemplars",
     "Factorised",
     "Flow",
     "FlowInTime",
@@ -25,6 +27,7 @@ __all__ = [
     "FullGaussianMixture",
     "GaussianChain",
     "GaussianMixture",
+    "GaussianProcess",
     "GroupedGaussian",
     "Hamiltonian",
     "HypersphericalUniform",
@@ -34,6 +37,7 @@ __all__ = [
     "LogCosh",
     "Marginal",
     "OneHot",
+    "OtherExemplars",
     "PointMass",
     "PooledGaussian",
     "PooledMixture",
@@ -45,6 +49,7 @@ __all__ = [
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
+    "Tilted",
     "UniformCodes",
     "VonMisesFisher",
     "WrappedNormal",
@@ -64,6 +69,8 @@ from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.drawn import Drawn
 from vaekit.distributions.estimated import Marginal
 from vaekit.distributions.experts import EqualMixture, PooledGaussian, PooledMixture
+from vaekit.distributions.exemplars import Exemplars, OtherExemplars
+from vaekit.distributions.experts import EqualMixture, PooledGaussian
 from vaekit.distributions.flow import Flow
 from vaekit.distributions.flow_in_time import FlowInTime
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
@@ -79,5 +86,7 @@ from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOn
 from vaekit.distributions.point import PointMass
 from vaekit.distributions.resampled import Resampled
 from vaekit.distributions.rows import AutoregressiveCodes
+from vaekit.distributions.series import BandedGaussian, GaussianProcess
 from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes
 from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher
+from vaekit.distributions.tilted import Tilted

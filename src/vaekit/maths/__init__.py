@@ -7,10 +7,15 @@ __all__ = [
     "log_mean_exp_error", "log_spread", "mean_over_items", "mobius_add", "rational_quadratic", "rotated", "shrunk",
     "similarity", "similarity_scales", "similarity_window", "straight_through", "sum_event", "tempered_leapfrog",
     "turned", "vmf_gap",
+    "SCALES", "ball_exp", "ball_log", "increasing_root", "inside", "langevin", "log_bessel", "log_conformal",
+    "log_mean_exp", "log_mean_exp_error", "log_spread", "mean_over_items", "mobius_add", "rational_quadratic",
+    "rotated", "similarity", "similarity_scales", "similarity_window", "straight_through", "sum_event",
+    "tempered_leapfrog", "vmf_gap",
 ]  # fmt: skip
 
 from vaekit.maths.bessel import log_bessel
 from vaekit.maths.directions import vmf_gap
+from vaekit.maths.langevin import langevin
 from vaekit.maths.leapfrog import tempered_leapfrog
 from vaekit.maths.logs import log_mean_exp, log_mean_exp_error
 from vaekit.maths.planes import shrunk, turned

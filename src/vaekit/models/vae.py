@@ -67,7 +67,8 @@ class VAE(Model):
         self.takes_missing = posterior.takes_missing or any(isinstance(m, ZeroFill) for m in posterior.modules())
 
     def traces(self, x: Tensor, y: Mapping[str, Tensor] | None, samples: int, chunk: int) -> Iterator[Trace]:
-        q, p = self._posterior(x, y), self._prior(y)
+        q = self._posterior(x, y)
+        p = self.prior.among(q, *pick(self.prior, y)) if self.training else self._prior(y)
         given = pick(self.likelihood, y)
         for start in range(0, samples, chunk):
             z = q.rsample((min(chunk, samples - start),))  # (K, B, *Z)

@@ -53,6 +53,11 @@ __all__ = [
     "SpectralNorm",
     "TokenDecoder",
     "TokenEncoder",
+    "Series",
+    "SeriesEncoder",
+    "Shares",
+    "SpectralNorm",
+    "StepDecoder",
     "VectorTable",
     "WithoutClass",
     "ZeroFill",
@@ -88,6 +93,7 @@ from vaekit.networks.pairs import Compressing, Convolutional, Curved, Dense, Map
 from vaekit.networks.patches import PatchCritic
 from vaekit.networks.quantizer import Quantizer, VectorTable
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
+from vaekit.networks.series import Series, SeriesEncoder, StepDecoder
 from vaekit.networks.several import Grouped, ResidualCodes
 from vaekit.networks.shares import Shares
 from vaekit.networks.shortcuts import Doubling, Halving

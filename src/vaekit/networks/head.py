@@ -35,11 +35,13 @@ def features_of(net: nn.Module, features: Sequence[int] | int | None) -> tuple[i
 class Head(nn.Module):
     """A linear layer, or a 3x3 convolution where features and event are pictures of one size; its output is float32.
 
-    Either has a bias for each element of the event: a convolution with one a channel has to draw what all pictures have
+    Where both are series of one length, features (T, F) and event (T, ...), it is one linear layer for all steps.
+
+    Each has a bias for each element of the event: a convolution with one a channel has to draw what all pictures have
     in common from its features, and draws it from those of any latents, noise and all.
 
     Args:
-        features: the shape of one network output, (F,) or (C', H, W).
+        features: the shape of one network output, (F,), (C', H, W) or (T, F).
         shape: the shape of the event.
         parameters: how many numbers each element of the event needs.
         narrow: under autocast multiply in its precision too, which leaves errors of 1/256 of a product; else the whole
@@ -61,36 +63,44 @@ class Head(nn.Module):
         self.narrow = narrow
         self.features, self.shape, self.parameters_each = tuple(features), tuple(shape), parameters
         self.pictures = len(self.features) == 3 and self.features[-2:] == self.shape[-2:] and len(self.shape) in (2, 3)
+        self.series = len(self.features) == 2 and self.shape[:1] == self.features[:1]
         self.layer: nn.Conv2d | nn.Linear
         if self.pictures:
             planes = self.shape[0] if len(self.shape) == 3 else 1
             self.layer = channels_last(nn.Conv2d(self.features[0], parameters * planes, 3, padding=1, bias=False))
             self.places = nn.Parameter(torch.zeros(parameters * planes, *self.shape[-2:]))
+        elif self.series:
+            steps, each = self.shape[0], math.prod(self.shape[1:])
+            self.layer = nn.Linear(self.features[1], parameters * each, bias=False)
+            self.places = nn.Parameter(torch.zeros(parameters, steps, each))
         else:
             self.layer = nn.Linear(math.prod(self.features), parameters * math.prod(self.shape))
 
     def forward(self, x: Tensor, leading: Sequence[int] | None = None) -> tuple[Tensor, ...]:
         out = self._layer(x)
-        axis = -3 if self.pictures else -1
+        axis = -3 if self.pictures or self.series else -1
         parts = out.chunk(self.parameters_each, axis) if self.parameters_each > 1 else (out,)
-        if len(self.shape) == -axis and leading is None:  # (F,) or (C, H, W): each part is the event as it comes
-            return parts
+        if len(self.shape) == -axis and leading is None and not self.series:
+            return parts  # (F,) or (C, H, W): each part is the event as it comes
         leading = out.shape[:axis] if leading is None else leading
         return tuple(part.reshape(*leading, *self.shape) for part in parts)
 
     def stacked(self, x: Tensor, leading: Sequence[int] | None = None) -> Tensor:
         """(*leading, *features) -> (*leading, parameters, *shape)."""
         out = self._layer(x)
-        leading = out.shape[: -3 if self.pictures else -1] if leading is None else leading
+        leading = out.shape[: -3 if self.pictures or self.series else -1] if leading is None else leading
         return out.reshape(*leading, self.parameters_each, *self.shape)
 
     def _layer(self, x: Tensor) -> Tensor:
-        """(*leading, parameters * prod(shape)), or (*leading, parameters * planes, H, W) for pictures."""
+        """(*leading, parameters * prod(shape)), (*leading, parameters * planes, H, W) of pictures, or of series
+        (*leading, parameters, T, C)."""
         if torch.is_autocast_enabled(x.device.type) and not self.narrow:
             with torch.autocast(x.device.type, enabled=False):
                 return self._layer(x.to(self.layer.weight.dtype))
         if self.pictures:
             return fold(self.layer, x, 3) + self.places
+        if self.series:
+            return self.layer(x).unflatten(-1, (self.parameters_each, -1)).movedim(-2, -3) + self.places
         x = x.flatten(-len(self.features)) if len(self.features) > 1 else x
         if self.narrow and torch.is_autocast_enabled(x.device.type):
             return linear(x, self.layer.weight) + self.bias(slice(None)).flatten()  # the sum in float32
@@ -99,7 +109,7 @@ class Head(nn.Module):
 
     def bias(self, which: int | slice) -> Tensor:
         """The bias of one parameter, (prod(shape),), or of several, (number, prod(shape)), a view."""
-        bias = self.places if self.pictures else self.layer.bias
+        bias = self.places if self.pictures or self.series else self.layer.bias
         assert bias is not None
         return bias.view(self.parameters_each, -1)[which]
 
@@ -129,9 +139,9 @@ class Head(nn.Module):
 
         Args:
             which: the parameter; each of its elements is a component.
-            features: (N, *features) of some training items.
+            features: (N, *features) of some training items; the steps of series count as items.
         """
-        flat = features.flatten(1).cpu().double()
+        flat = (features.flatten(0, 1) if self.series else features.flatten(1)).cpu().double()
         weight, mean = self._weight(which), flat.mean(0)
         if len(weight) > min(flat.shape) or not bool(flat.isfinite().all()):
             return  # fewer features or items than components, or gaps that a later check names
@@ -141,7 +151,7 @@ class Head(nn.Module):
             return  # features that never change
         white = axes[: len(weight)] / spread.clamp_min(FAINT * spread[0]).unsqueeze(1)  # (count, F)
         weight.copy_(white)
-        self.bias(which).copy_(-(white @ mean))
+        self.bias(which).view(-1, len(weight)).copy_(-(white @ mean))
 
     @torch.no_grad()
     def silence(self, which: int) -> None:

@@ -8,6 +8,7 @@ __all__ = [
     "AnyQuantized",
     "Auxiliary",
     "Average",
+    "Banded",
     "Bernoulli",
     "Categorical",
     "Classed",
@@ -53,6 +54,7 @@ __all__ = [
 ]
 
 from vaekit.posteriors.auxiliary import Auxiliary
+from vaekit.posteriors.banded import Banded
 from vaekit.posteriors.base import AnyPosterior, Posterior
 from vaekit.posteriors.bernoulli import Bernoulli, RelaxedBernoulli, StraightThroughBernoulli
 from vaekit.posteriors.categorical import Categorical, RelaxedCategorical, StraightThroughCategorical

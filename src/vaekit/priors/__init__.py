@@ -6,10 +6,13 @@ __all__ = [
     "Autoregressive",
     "AutoregressiveCodes",
     "Blocks",
+    "CauchyProcess",
     "Classed",
     "ClassedMixture",
     "ConditionalGaussian",
     "DirichletLogits",
+    "Energy",
+    "Exemplars",
     "FairBernoulli",
     "FlowMatching",
     "FlowPrior",
@@ -20,9 +23,11 @@ __all__ = [
     "Laplace",
     "PixelCodes",
     "Prior",
+    "Process",
     "Resampled",
     "SecondStage",
     "Stacked",
+    "SquaredExponentialProcess",
     "StandardNormal",
     "UniformCategorical",
     "UniformCodes",
@@ -39,12 +44,15 @@ from vaekit.priors.classed import Classed, ClassedMixture
 from vaekit.priors.codes import AutoregressiveCodes, PixelCodes, UniformCodes
 from vaekit.priors.conditional import ConditionalGaussian
 from vaekit.priors.dirichlet import DirichletLogits
+from vaekit.priors.energy import Energy
+from vaekit.priors.exemplars import Exemplars
 from vaekit.priors.flow import FlowPrior
 from vaekit.priors.flow_matching import FlowMatching
 from vaekit.priors.hyperbolic import WrappedNormal
 from vaekit.priors.laplace import Laplace
 from vaekit.priors.mixture import FullGaussianMixture, GaussianMixture, VampPrior
 from vaekit.priors.normal import FullGaussian, StandardNormal
+from vaekit.priors.process import CauchyProcess, Process, SquaredExponentialProcess
 from vaekit.priors.resampled import Resampled
 from vaekit.priors.second_stage import SecondStage
 from vaekit.priors.sphere import HypersphericalUniform

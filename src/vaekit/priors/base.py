@@ -7,6 +7,7 @@ __all__ = ["Prior"]
 from typing import ClassVar
 
 from torch import Tensor
+from torch.distributions import Distribution
 
 from vaekit.conditional import Conditional
 
@@ -22,6 +23,14 @@ class Prior(Conditional):
 
     latent_shape: tuple[int, ...]
     slow: ClassVar[bool] = False
+
+    def among(self, q: Distribution, *given: Tensor | None) -> Distribution:
+        """p(z|y) of the items of a training step, whose posteriors are q, batch () or (B,).
+
+        The same as in evaluation, but where a prior is made of the items themselves.
+        """
+        p: Distribution = self(*given)
+        return p
 
     def at_best(self, z: Tensor) -> bool:
         """Become the best fit to latents, (N, *Z), where that takes no gradient; else start from what they tell.

@@ -7,6 +7,8 @@ z -> (z - m) / s leaves every reconstruction as it is and takes
 
 nats off the rate, the most that any shift and scale can. Training comes there slowly, since encoder and decoder have to
 change together.
+
+The codes of a prior that is made of the training items: those of the final encoder.
 """
 
 from __future__ import annotations
@@ -22,6 +24,7 @@ from vaekit.likelihoods import OptimalScale
 from vaekit.models import VAE, Model
 from vaekit.noise import forked
 from vaekit.objectives import ELBO, Game
+from vaekit.priors import Exemplars
 from vaekit.training.loader import Loader
 
 BATCH = 512
@@ -31,7 +34,7 @@ SMALLEST = 1e-3  # a standard deviation below which a latent is left as it is
 
 @torch.no_grad()
 def settle(model: Model, game: Game, train: Loader, *, seed: int) -> None:
-    """Give the latents the origin and unit, and an optimal scale the value, that are best for the training items.
+    """Give latents the origin and unit, an optimal scale the value and exemplars the codes of all training items.
 
     Args:
         model: in evaluation mode, with the weights that the run keeps.
@@ -42,6 +45,9 @@ def settle(model: Model, game: Game, train: Loader, *, seed: int) -> None:
     if isinstance(model, VAE) and model.rescales and [type(term) for term in game.roles.values()] == [ELBO]:
         with forked(seed, train.device):
             _rescale(model, train)
+    if isinstance(prior := getattr(model, "prior", None), Exemplars):
+        with forked(seed, train.device):
+            prior.hold(torch.cat([model._posterior(b.x, b.y).mean for b in train.in_order(BATCH)]))
     scale = getattr(getattr(model, "likelihood", None), "scale", None)
     if isinstance(scale, OptimalScale):
         with forked(seed, train.device):
