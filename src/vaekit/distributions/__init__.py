@@ -68,9 +68,8 @@ from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.distributions.discrete import Categorical, DiscretizedLogistic
 from vaekit.distributions.drawn import Drawn
 from vaekit.distributions.estimated import Marginal
-from vaekit.distributions.experts import EqualMixture, PooledGaussian, PooledMixture
 from vaekit.distributions.exemplars import Exemplars, OtherExemplars
-from vaekit.distributions.experts import EqualMixture, PooledGaussian
+from vaekit.distributions.experts import EqualMixture, PooledGaussian, PooledMixture
 from vaekit.distributions.flow import Flow
 from vaekit.distributions.flow_in_time import FlowInTime
 from vaekit.distributions.gaussian import DiagonalGaussian, FullGaussian, StandardGaussian
