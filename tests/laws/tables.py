@@ -131,6 +131,8 @@ def _net(inputs: Any, width: int = 7) -> networks.MLP:
 def _experts() -> tuple[dict[str, Any], Modalities]:
     each = {name: posteriors.Gaussian(_net(2), 3) for name in ("left", "right")}
     return each, Modalities((4,), {"left": (2,), "right": (2,)})
+
+
 def _flow(layer: Callable[..., Any], base: Any = posteriors.Gaussian) -> Callable[[], Any]:
     def make() -> Any:
         q = base(_net(4), 3)
@@ -158,6 +160,7 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "Flow-sylvester": _flow(flows.Sylvester),
     "Flow-householder-sylvester": _flow(flows.HouseholderSylvester),
     "Flow-inverse-autoregressive": _flow(flows.InverseAutoregressive),
+    "Flow-sigmoidal": _flow(flows.Sigmoidal),
     "Flow-autoregressive": _flow(flows.Autoregressive),
     "Flow-coupling": _flow(flows.Coupling),
     "Flow-spline-coupling": _flow(flows.SplineCoupling),
@@ -355,6 +358,8 @@ RECIPES = [
     RecipeRow("aae", arguments=_SMALL, steady=False),
     RecipeRow("aae_gaussian", arguments={**_SMALL, "posterior": posteriors.Gaussian}, of="aae"),
     RecipeRow("avb", arguments=_SMALL, steady=False),
+    RecipeRow("sivi_vae", arguments=_SMALL),
+    RecipeRow("importance_weighted_sivi_vae", arguments={**_SMALL, "samples": 3}),
     RecipeRow("vae_gan", arguments={"latent_dim": 2}, steady=False),
     RecipeRow("vae_gan_pictures", (2, 6, 7), {"latent_dim": 2}, of="vae_gan"),
     RecipeRow("sliced_wae", arguments=_SMALL),
@@ -384,6 +389,7 @@ RECIPES = [
         of="iaf_vae",
         arguments={"latent_dim": 2, "networks": networks.Convolutional([4], None), "flow_width": 8},
     ),
+    RecipeRow("naf_vae", arguments={**_SMALL, "flows": 2, "flow_width": 8, "units": 3}),
     RecipeRow("sylvester_vae", arguments={**_SMALL, "flows": 2, "flow_width": 2}),
     RecipeRow("householder_sylvester_vae", arguments={**_SMALL, "flows": 2, "reflections": 3}),
     RecipeRow("flow_prior_vae", arguments={**_SMALL, "flows": 2, "flow_width": 8}),
@@ -431,6 +437,7 @@ RECIPES = [
     RecipeRow("poincare_vae", arguments={**_SMALL, "curvature": 0.7}),
     RecipeRow("hyperbolic_vae", arguments=_SMALL),
     RecipeRow("hamiltonian_vae", arguments=_SMALL),
+    RecipeRow("riemannian_hvae", arguments={**_SMALL, "centres": 3}),
     RecipeRow("miwae", arguments={**_SMALL, "samples": 5}, gaps=True),
     RecipeRow("mvae", arguments=_SMALL),
     RecipeRow("mvae_three", arguments=_THREE, gaps=True, of="mvae"),

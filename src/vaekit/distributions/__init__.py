@@ -30,12 +30,15 @@ __all__ = [
     "LogCosh",
     "Marginal",
     "OneHot",
+    "OwnDraws",
     "PointMass",
     "PooledGaussian",
     "PowerSpherical",
     "RelaxedCodes",
     "RelaxedOneHot",
     "Resampled",
+    "RiemannianHamiltonian",
+    "SemiImplicit",
     "SoftCodes",
     "StandardGaussian",
     "StraightThroughBernoulli",
@@ -67,8 +70,11 @@ from vaekit.distributions.laplace import Laplace
 from vaekit.distributions.logcosh import LogCosh
 from vaekit.distributions.mixture import FullGaussianMixture, GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
+from vaekit.distributions.own import OwnDraws
 from vaekit.distributions.point import PointMass
 from vaekit.distributions.resampled import Resampled
+from vaekit.distributions.riemannian import RiemannianHamiltonian
 from vaekit.distributions.rows import AutoregressiveCodes
+from vaekit.distributions.semi_implicit import SemiImplicit
 from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes
 from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher

@@ -1,0 +1,159 @@
+r"""Generalised leapfrog steps of Hamilton's equations where lengths differ from place to place.
+
+.. math:: v' = v + \tfrac{\epsilon}{2} (\nabla \log f(z) - \nabla_z K(z, v')), \quad
+          z_1 = z + \tfrac{\epsilon}{2} (G^{-1}(z) + G^{-1}(z_1)) v', \quad
+          v_1 = v' + \tfrac{\epsilon}{2} (\nabla \log f(z_1) - \nabla_z K(z_1, v')),
+.. math:: K(z, v) = \tfrac12 v^\top G^{-1}(z) v, \qquad
+          G^{-1}(z) = \lambda I + \sum_i L_i L_i^\top e^{-\|z - c_i\|^2 / \tau^2}
+
+The first two are equations in what they give. Steps: Girolami and Calderhead 2011, arXiv:0907.1100; the metric:
+Chadebec, Mantoux and Allassonniere 2020, arXiv:2010.11518.
+"""
+
+from __future__ import annotations
+
+__all__ = ["CentredMetric", "riemannian_leapfrog"]
+
+from collections.abc import Callable, Iterable
+
+import torch
+from torch import Tensor
+
+from vaekit.maths.leapfrog import force_of
+
+FARTHEST = 10.0  # that an iterate goes from where it began, in units of 1 + its size
+
+
+class CentredMetric:
+    """G of the formula above; nothing is ever inverted.
+
+    Args:
+        centres: c, (N, D).
+        factors: L, (N, D, D).
+        reach: tau.
+        floor: lambda, above 0, which keeps G from growing without end far from all centres.
+
+    Example:
+        >>> flat = CentredMetric(torch.zeros(1, 2), torch.zeros(1, 2, 2), reach=1.0, floor=1.0)
+        >>> flat.log_momentum(torch.zeros(3, 2), torch.ones(3, 2))
+        tensor([-1., -1., -1.])
+    """
+
+    def __init__(self, centres: Tensor, factors: Tensor, *, reach: float, floor: float) -> None:
+        self.centres, self.reach, self.floor = centres, reach, floor
+        with torch.autocast(factors.device.type, enabled=False):
+            self.squares = factors @ factors.mT  # (N, D, D)
+
+    def _near(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """z - c, (*leading, N, D), and what each centre weighs there, (*leading, N)."""
+        away = z.unsqueeze(-2) - self.centres
+        return away, (away.square().sum(-1) / -(self.reach**2)).exp()
+
+    def _times(self, v: Tensor) -> Tensor:
+        """L L^T v of each centre, (*leading, N, D), in full precision."""
+        with torch.autocast(v.device.type, enabled=False):
+            return torch.einsum("nij,...j->...ni", self.squares, v)
+
+    def velocity(self, z: Tensor, v: Tensor) -> Tensor:
+        """G^-1(z) v, (*leading, D)."""
+        _, weights = self._near(z)
+        return self.floor * v + (weights.unsqueeze(-1) * self._times(v)).sum(-2)
+
+    def pull(self, z: Tensor, v: Tensor) -> Tensor:
+        """The gradient in z of the kinetic energy v^T G^-1(z) v / 2, (*leading, D)."""
+        away, weights = self._near(z)
+        energies = (self._times(v) * v.unsqueeze(-2)).sum(-1)  # (*leading, N)
+        return -((weights * energies).unsqueeze(-1) * away).sum(-2) / self.reach**2
+
+    def root(self, z: Tensor) -> Tensor:
+        """The Cholesky factor of G^-1(z), (*leading, D, D)."""
+        _, weights = self._near(z)
+        d = z.shape[-1]
+        with torch.autocast(z.device.type, enabled=False):
+            inverse = (weights @ self.squares.flatten(1)).unflatten(-1, (d, d))
+        return torch.linalg.cholesky(inverse + self.floor * torch.eye(d, dtype=z.dtype, device=z.device))
+
+    def momentum(self, z: Tensor, noise: Tensor) -> Tensor:
+        """The draw of N(0, G(z)) that standard normal noise makes."""
+        return torch.linalg.solve_triangular(self.root(z).mT, noise.unsqueeze(-1), upper=True).squeeze(-1)
+
+    def half_log_det(self, z: Tensor) -> Tensor:
+        """log|G(z)| / 2, (*leading)."""
+        return -self.root(z).diagonal(dim1=-2, dim2=-1).log().sum(-1)
+
+    def log_momentum(self, z: Tensor, v: Tensor) -> Tensor:
+        """log N(v; 0, G(z)) but for the constant of N(0, I), (*leading)."""
+        return -0.5 * (v * self.velocity(z, v)).sum(-1) - self.half_log_det(z)
+
+
+def riemannian_leapfrog(
+    log_density: Callable[[Tensor], Tensor],
+    metric: CentredMetric,
+    z: Tensor,
+    v: Tensor,
+    step: Tensor | float,
+    scales: Iterable[Tensor | float],
+    *,
+    iterations: int = 6,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Where (z, v) goes, (*leading, D) each, and the share of steps that were taken, (*leading).
+
+    A step whose equations are not solved after the iterations, there and on the way back from where it leads, is not
+    taken: z stays and v is turned round. So every step can be undone, whatever its length, and the map keeps volumes
+    but for log|det| = D sum_k log alpha_k, up to the tolerance, the square root of the type's precision.
+
+    Args:
+        log_density: log p of the place, (*leading, D) -> (*leading), each row by itself; momenta are N(0, G(z)).
+        metric: G.
+        z, v, step, scales: as for `tempered_leapfrog`.
+        iterations: of each equation's fixed point.
+
+    Example:
+        >>> flat = CentredMetric(torch.zeros(1, 1), torch.zeros(1, 1, 1), reach=1.0, floor=1.0)
+        >>> one, zero = torch.ones(1), torch.zeros(1)
+        >>> with torch.no_grad():
+        ...     riemannian_leapfrog(lambda z: -0.5 * z.square().sum(-1), flat, one, zero, 0.1, [1.0] * 10)
+        (tensor([0.5400]), tensor([-0.8406]), tensor(1.))
+    """
+    force = force_of(lambda z: log_density(z) - metric.half_log_det(z))
+    tolerance = torch.finfo(z.dtype).eps ** 0.5
+
+    def halved(z: Tensor, v: Tensor, push: Tensor) -> tuple[Tensor, Tensor]:
+        start = v + 0.5 * step * push
+        return _fixed_point(lambda v: start - 0.5 * step * metric.pull(z, v), start, iterations, tolerance)
+
+    def moved(z: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
+        start = z + 0.5 * step * metric.velocity(z, half)
+        return _fixed_point(lambda z: start + 0.5 * step * metric.velocity(z, half), start, iterations, tolerance)
+
+    push, taken = force(z), []
+    for scale in scales:
+        half, solved = halved(z, v, push)
+        there, also = moved(z, half)
+        pushed = force(there)
+        after = half + 0.5 * step * (pushed - metric.pull(there, half))
+        with torch.no_grad():  # the way back, of which the last part is explicit
+            again, back = halved(there, -after, pushed)
+            home, too = moved(there, -half)
+            close = _close(again, -half, tolerance) & _close(home, z, tolerance)
+            ok = (solved & also & back & too & close).unsqueeze(-1)
+        z, push = torch.where(ok, there, z), torch.where(ok, pushed, push)
+        v = scale * torch.where(ok, after, -v)
+        taken.append(ok.squeeze(-1).to(z.dtype))
+    return z, v, torch.stack(taken).mean(0)
+
+
+def _fixed_point(
+    function: Callable[[Tensor], Tensor], start: Tensor, iterations: int, tolerance: float
+) -> tuple[Tensor, Tensor]:
+    """x with function(x) = x, and whether it is one, (*leading); iterates stay near the start, and so finite."""
+    most = FARTHEST * (1 + start.detach().abs())
+    x = start
+    for _ in range(iterations):
+        before, found = x, function(x)
+        x = start + (found - start).clamp(-most, most)
+    return x, _close(x.detach(), before.detach(), tolerance) & _close(x.detach(), found.detach(), tolerance)
+
+
+def _close(a: Tensor, b: Tensor, tolerance: float) -> Tensor:
+    return ((a - b).abs() <= tolerance * (1 + b.abs())).all(-1)
