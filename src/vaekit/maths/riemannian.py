@@ -3,7 +3,7 @@ r"""Generalised leapfrog steps of Hamilton's equations where lengths differ from
 .. math:: v' = v + \tfrac{\epsilon}{2} (\nabla \log f(z) - \nabla_z K(z, v')), \quad
           z_1 = z + \tfrac{\epsilon}{2} (G^{-1}(z) + G^{-1}(z_1)) v', \quad
           v_1 = v' + \tfrac{\epsilon}{2} (\nabla \log f(z_1) - \nabla_z K(z_1, v')),
-.. math:: K(z, v) = \tfrac12 v^\top G^{-1}(z) v, \qquad
+.. math:: K(z, v) = -\log N(v; 0, G(z)), \qquad
           G^{-1}(z) = \lambda I + \sum_i L_i L_i^\top e^{-\|z - c_i\|^2 / \tau^2}
 
 The first two are equations in what they give. Steps: Girolami and Calderhead 2011, arXiv:0907.1100; the metric:
@@ -40,7 +40,7 @@ class CentredMetric:
     """
 
     def __init__(self, centres: Tensor, factors: Tensor, *, reach: float, floor: float) -> None:
-        self.centres, self.reach, self.floor = centres, reach, floor
+        self.centres, self.factors, self.reach, self.floor = centres, factors, reach, floor
         with torch.autocast(factors.device.type, enabled=False):
             self.squares = factors @ factors.mT  # (N, D, D)
 
@@ -49,21 +49,30 @@ class CentredMetric:
         away = z.unsqueeze(-2) - self.centres
         return away, (away.square().sum(-1) / -(self.reach**2)).exp()
 
-    def _times(self, v: Tensor) -> Tensor:
-        """L L^T v of each centre, (*leading, N, D), in full precision."""
-        with torch.autocast(v.device.type, enabled=False):
-            return torch.einsum("nij,...j->...ni", self.squares, v)
+    def times(self, v: Tensor) -> Tensor:
+        """L L^T v of each centre, (*leading, N, D)."""
+        with torch.autocast(v.device.type, enabled=False):  # a fixed point needs full precision
+            return (v @ self.squares.movedim(0, 1).flatten(1)).unflatten(-1, self.centres.shape)
 
-    def velocity(self, z: Tensor, v: Tensor) -> Tensor:
-        """G^-1(z) v, (*leading, D)."""
+    def velocity(self, z: Tensor, v: Tensor, times: Tensor | None = None) -> Tensor:
+        """G^-1(z) v, (*leading, D); where v is kept and z moves, `times` is what `times(v)` gave."""
         _, weights = self._near(z)
-        return self.floor * v + (weights.unsqueeze(-1) * self._times(v)).sum(-2)
+        return self.floor * v + (weights.unsqueeze(-1) * (self.times(v) if times is None else times)).sum(-2)
 
-    def pull(self, z: Tensor, v: Tensor) -> Tensor:
-        """The gradient in z of the kinetic energy v^T G^-1(z) v / 2, (*leading, D)."""
+    def around(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """What `pull` has to know of a place: tr(G L L^T) of each centre, (*leading, N), and (*leading, N, D)."""
         away, weights = self._near(z)
-        energies = (self._times(v) * v.unsqueeze(-2)).sum(-1)  # (*leading, N)
-        return -((weights * energies).unsqueeze(-1) * away).sum(-2) / self.reach**2
+        n, d = self.centres.shape
+        beside = self.factors.movedim(0, 1).flatten(1)  # (D, N D)
+        solved = torch.linalg.solve_triangular(self.root(z), beside.expand(*z.shape[:-1], d, n * d), upper=False)
+        traces = solved.unflatten(-1, (n, d)).square().sum((-3, -1))
+        return traces, away * (weights / self.reach**2).unsqueeze(-1)
+
+    def pull(self, around: tuple[Tensor, Tensor], v: Tensor) -> Tensor:
+        """The gradient in z of -log N(v; 0, G(z)), (*leading, D)."""
+        traces, directions = around
+        energies = (self.times(v) * v.unsqueeze(-2)).sum(-1)  # (*leading, N)
+        return ((traces - energies).unsqueeze(-1) * directions).sum(-2)
 
     def root(self, z: Tensor) -> Tensor:
         """The Cholesky factor of G^-1(z), (*leading, D, D)."""
@@ -77,13 +86,10 @@ class CentredMetric:
         """The draw of N(0, G(z)) that standard normal noise makes."""
         return torch.linalg.solve_triangular(self.root(z).mT, noise.unsqueeze(-1), upper=True).squeeze(-1)
 
-    def half_log_det(self, z: Tensor) -> Tensor:
-        """log|G(z)| / 2, (*leading)."""
-        return -self.root(z).diagonal(dim1=-2, dim2=-1).log().sum(-1)
-
     def log_momentum(self, z: Tensor, v: Tensor) -> Tensor:
         """log N(v; 0, G(z)) but for the constant of N(0, I), (*leading)."""
-        return -0.5 * (v * self.velocity(z, v)).sum(-1) - self.half_log_det(z)
+        half_log_det = self.root(z).diagonal(dim1=-2, dim2=-1).log().sum(-1)  # of G^-1
+        return half_log_det - 0.5 * (v * self.velocity(z, v)).sum(-1)
 
 
 def riemannian_leapfrog(
@@ -115,44 +121,50 @@ def riemannian_leapfrog(
         ...     riemannian_leapfrog(lambda z: -0.5 * z.square().sum(-1), flat, one, zero, 0.1, [1.0] * 10)
         (tensor([0.5400]), tensor([-0.8406]), tensor(1.))
     """
-    force = force_of(lambda z: log_density(z) - metric.half_log_det(z))
+    force = force_of(log_density)
     tolerance = torch.finfo(z.dtype).eps ** 0.5
 
-    def halved(z: Tensor, v: Tensor, push: Tensor) -> tuple[Tensor, Tensor]:
-        start = v + 0.5 * step * push
-        return _fixed_point(lambda v: start - 0.5 * step * metric.pull(z, v), start, iterations, tolerance)
+    def halved(around: tuple[Tensor, Tensor], v: Tensor, push: Tensor) -> tuple[Tensor, Tensor]:
+        half = v + 0.5 * step * push
+        return _fixed_point(half, lambda v: -0.5 * step * metric.pull(around, v), iterations, tolerance)
 
     def moved(z: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
-        start = z + 0.5 * step * metric.velocity(z, half)
-        return _fixed_point(lambda z: start + 0.5 * step * metric.velocity(z, half), start, iterations, tolerance)
+        times = metric.times(half)
+        start = z + 0.5 * step * metric.velocity(z, half, times)
+        return _fixed_point(start, lambda z: 0.5 * step * metric.velocity(z, half, times), iterations, tolerance)
 
-    push, taken = force(z), []
+    push, around, taken = force(z), metric.around(z), []
     for scale in scales:
-        half, solved = halved(z, v, push)
+        half, solved = halved(around, v, push)
         there, also = moved(z, half)
-        pushed = force(there)
-        after = half + 0.5 * step * (pushed - metric.pull(there, half))
+        pushed, beyond = force(there), metric.around(there)
+        after = half + 0.5 * step * (pushed - metric.pull(beyond, half))
         with torch.no_grad():  # the way back, of which the last part is explicit
-            again, back = halved(there, -after, pushed)
+            again, back = halved(beyond, -after, pushed)
             home, too = moved(there, -half)
             close = _close(again, -half, tolerance) & _close(home, z, tolerance)
-            ok = (solved & also & back & too & close).unsqueeze(-1)
-        z, push = torch.where(ok, there, z), torch.where(ok, pushed, push)
-        v = scale * torch.where(ok, after, -v)
-        taken.append(ok.squeeze(-1).to(z.dtype))
+            ok = solved & also & back & too & close
+        moves = ok.unsqueeze(-1)
+        z, push = torch.where(moves, there, z), torch.where(moves, pushed, push)
+        traces, directions = (
+            torch.where(w, a, b) for w, a, b in zip((moves, moves.unsqueeze(-1)), beyond, around, strict=True)
+        )
+        v, around = scale * torch.where(moves, after, -v), (traces, directions)
+        taken.append(ok.to(z.dtype))
     return z, v, torch.stack(taken).mean(0)
 
 
 def _fixed_point(
-    function: Callable[[Tensor], Tensor], start: Tensor, iterations: int, tolerance: float
+    start: Tensor, change: Callable[[Tensor], Tensor], iterations: int, tolerance: float
 ) -> tuple[Tensor, Tensor]:
-    """x with function(x) = x, and whether it is one, (*leading); iterates stay near the start, and so finite."""
+    """x = start + change(x), and whether it is solved, (*leading); iterates stay near the start, and so finite."""
     most = FARTHEST * (1 + start.detach().abs())
-    x = start
+    x = before = start
     for _ in range(iterations):
-        before, found = x, function(x)
-        x = start + (found - start).clamp(-most, most)
-    return x, _close(x.detach(), before.detach(), tolerance) & _close(x.detach(), found.detach(), tolerance)
+        before, move = x, change(x)
+        x = start + move.clamp(-most, most)
+    with torch.no_grad():
+        return x, _close(x, before, tolerance) & (move.abs() < most).all(-1)
 
 
 def _close(a: Tensor, b: Tensor, tolerance: float) -> Tensor:
