@@ -360,7 +360,6 @@ RECIPES = [
     RecipeRow("avb", arguments=_SMALL, steady=False),
     RecipeRow("sivi_vae", arguments=_SMALL),
     RecipeRow("importance_weighted_sivi_vae", arguments={**_SMALL, "samples": 3}),
-    RecipeRow("ali", arguments=_SMALL, steady=False),
     RecipeRow("vae_gan", arguments={"latent_dim": 2}, steady=False),
     RecipeRow("vae_gan_pictures", (2, 6, 7), {"latent_dim": 2}, of="vae_gan"),
     RecipeRow("sliced_wae", arguments=_SMALL),

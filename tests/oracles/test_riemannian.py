@@ -34,7 +34,7 @@ def written_out(metric: CentredMetric, z: Tensor) -> Tensor:
     return total
 
 
-def led(z: Tensor, v: Tensor, step: Any = 0.15, n: int = 5, iterations: int = 40, **more: Any) -> Any:
+def led(z: Tensor, v: Tensor, step: Any = 0.15, n: int = 5, iterations: int = 20, **more: Any) -> Any:
     return riemannian_leapfrog(bent, learned(**more), z, v, step, [1.0] * n, iterations=iterations)
 
 
@@ -105,7 +105,7 @@ def test_steps_are_reversible_and_keep_volumes() -> None:
     assert float((there - flat).detach().abs().max()) > 0.1  # the metric acts
 
     def both(state: Tensor) -> Tensor:
-        end = riemannian_leapfrog(bent, learned(), *state.split(3), 0.2, [0.9, 0.7, 0.8], iterations=40)
+        end = riemannian_leapfrog(bent, learned(), *state.split(3), 0.2, [0.9, 0.7, 0.8], iterations=20)
         return torch.cat(end[:2])
 
     for row, momentum_of in zip(z[:2], v[:2], strict=True):
@@ -132,7 +132,7 @@ def test_energy_errors_fall_with_the_square_of_the_step() -> None:
 def riemannian(z_dim: int, floor: float = 0.1, **path: Any) -> tuple[Any, Tensor, Tensor]:
     """The linear Gaussian model of the Hamiltonian tests in a metric that is far from flat."""
     model, x, exact = linear(z_dim, **path)
-    q = posteriors.RiemannianHamiltonian(model.posterior, centres=3, floor=floor, iterations=12).double()
+    q = posteriors.RiemannianHamiltonian(model.posterior, centres=3, floor=floor).double()
     with torch.no_grad():
         q.centres.copy_(numbers(31, *q.centres.shape))
         q.factors.add_(0.4 * numbers(32, *q.factors.shape))
@@ -162,11 +162,11 @@ def test_steps_that_are_not_solved_are_left_out_and_weights_stay_unbiased() -> N
     model, x, exact = riemannian(3, leapfrog=3, step=0.6, cooling=0.9, floor=0.3)
     torch.manual_seed(2)
     with torch.no_grad():
-        trace = model.trace(x, samples=16_000)
+        trace = model.trace(x, samples=8_000)
     taken = trace.q.taken
-    assert 0.1 < float((taken < 1).double().mean()) < 0.9  # of draws
+    assert 0.02 < float((taken < 1).double().mean()) < 0.95  # of draws
     assert bool(trace.log_w.isfinite().all())
-    ratio, error = (log_mean_exp(trace.log_w) - exact).exp(), (trace.log_w - exact).exp().std(0) / 16_000**0.5
+    ratio, error = (log_mean_exp(trace.log_w) - exact).exp(), (trace.log_w - exact).exp().std(0) / 8_000**0.5
     assert bool(((ratio - 1).abs() < 4.5 * error).all()), (ratio - 1) / error
     assert float(error.max()) < 0.05
 
@@ -196,7 +196,7 @@ def test_gradients_of_the_bound_are_the_finite_differences() -> None:
     p = likelihoods.Bernoulli(networks.MLP(2, [3], activation=nn.Tanh), (4,))
     base = posteriors.Gaussian(networks.MLP(4, [3], activation=nn.Tanh), 2)
     path = posteriors.Hamiltonian(base, prior, p, leapfrog=2)
-    q = posteriors.RiemannianHamiltonian(path, centres=2, iterations=20)
+    q = posteriors.RiemannianHamiltonian(path, centres=2, iterations=14)
     model: Any = VAE(prior, q, p).double()
     x = (numbers(1, 2, 4) > 0).double()
     names = list(dict(model.named_parameters()))

@@ -52,7 +52,7 @@ class RiemannianHamiltonian(Hamiltonian):
         cooling: Tensor,
         steps: int,
         metric: CentredMetric,
-        iterations: int = 6,
+        iterations: int = 8,
     ) -> None:
         super().__init__(base, log_joint, step, cooling, steps)
         self.metric, self.iterations = metric, iterations

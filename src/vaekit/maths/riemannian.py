@@ -21,6 +21,7 @@ from torch import Tensor
 
 from vaekit.maths.leapfrog import force_of
 
+SMALLEST = 1e-3  # pivot of a Jacobian that a step is taken with
 FARTHEST = 10.0  # that an iterate goes from where it began, in units of 1 + its size
 
 
@@ -61,12 +62,16 @@ class CentredMetric:
 
     def around(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """What `pull` has to know of a place: tr(G L L^T) of each centre, (*leading, N), and (*leading, N, D)."""
-        away, weights = self._near(z)
         n, d = self.centres.shape
         beside = self.factors.movedim(0, 1).flatten(1)  # (D, N D)
         solved = torch.linalg.solve_triangular(self.root(z), beside.expand(*z.shape[:-1], d, n * d), upper=False)
         traces = solved.unflatten(-1, (n, d)).square().sum((-3, -1))
-        return traces, away * (weights / self.reach**2).unsqueeze(-1)
+        return traces, self.directions(z)
+
+    def directions(self, z: Tensor) -> Tensor:
+        """Minus half the gradient of what each centre weighs at z, (*leading, N, D)."""
+        away, weights = self._near(z)
+        return away * (weights / self.reach**2).unsqueeze(-1)
 
     def pull(self, around: tuple[Tensor, Tensor], v: Tensor) -> Tensor:
         """The gradient in z of -log N(v; 0, G(z)), (*leading, D)."""
@@ -80,7 +85,7 @@ class CentredMetric:
         d = z.shape[-1]
         with torch.autocast(z.device.type, enabled=False):
             inverse = (weights @ self.squares.flatten(1)).unflatten(-1, (d, d))
-        return torch.linalg.cholesky(inverse + self.floor * torch.eye(d, dtype=z.dtype, device=z.device))
+        return torch.linalg.cholesky_ex(inverse + self.floor * torch.eye(d, dtype=z.dtype, device=z.device))[0]
 
     def momentum(self, z: Tensor, noise: Tensor) -> Tensor:
         """The draw of N(0, G(z)) that standard normal noise makes."""
@@ -100,7 +105,7 @@ def riemannian_leapfrog(
     step: Tensor | float,
     scales: Iterable[Tensor | float],
     *,
-    iterations: int = 6,
+    iterations: int = 8,
 ) -> tuple[Tensor, Tensor, Tensor]:
     """Where (z, v) goes, (*leading, D) each, and the share of steps that were taken, (*leading).
 
@@ -112,7 +117,7 @@ def riemannian_leapfrog(
         log_density: log p of the place, (*leading, D) -> (*leading), each row by itself; momenta are N(0, G(z)).
         metric: G.
         z, v, step, scales: as for `tempered_leapfrog`.
-        iterations: of each equation's fixed point.
+        iterations: of each equation's fixed point, before a step of Newton's.
 
     Example:
         >>> flat = CentredMetric(torch.zeros(1, 1), torch.zeros(1, 1, 1), reach=1.0, floor=1.0)
@@ -124,14 +129,23 @@ def riemannian_leapfrog(
     force = force_of(log_density)
     tolerance = torch.finfo(z.dtype).eps ** 0.5
 
+    sides = torch.as_tensor(step, dtype=z.dtype, device=z.device).expand_as(z).unsqueeze(-1)  # (*leading, D, 1)
+
     def halved(around: tuple[Tensor, Tensor], v: Tensor, push: Tensor) -> tuple[Tensor, Tensor]:
+        def slope(v: Tensor) -> Tensor:
+            return sides * (around[1].mT @ metric.times(v))
+
         half = v + 0.5 * step * push
-        return _fixed_point(half, lambda v: -0.5 * step * metric.pull(around, v), iterations, tolerance)
+        return _fixed_point(half, lambda v: -0.5 * step * metric.pull(around, v), slope, iterations)
 
     def moved(z: Tensor, half: Tensor) -> tuple[Tensor, Tensor]:
         times = metric.times(half)
         start = z + 0.5 * step * metric.velocity(z, half, times)
-        return _fixed_point(start, lambda z: 0.5 * step * metric.velocity(z, half, times), iterations, tolerance)
+
+        def slope(z: Tensor) -> Tensor:
+            return -sides * (times.mT @ metric.directions(z))
+
+        return _fixed_point(start, lambda z: 0.5 * step * metric.velocity(z, half, times), slope, iterations)
 
     push, around, taken = force(z), metric.around(z), []
     for scale in scales:
@@ -155,16 +169,31 @@ def riemannian_leapfrog(
 
 
 def _fixed_point(
-    start: Tensor, change: Callable[[Tensor], Tensor], iterations: int, tolerance: float
+    start: Tensor,
+    change: Callable[[Tensor], Tensor],
+    slope: Callable[[Tensor], Tensor],
+    iterations: int,
 ) -> tuple[Tensor, Tensor]:
-    """x = start + change(x), and whether it is solved, (*leading); iterates stay near the start, and so finite."""
-    most = FARTHEST * (1 + start.detach().abs())
-    x = before = start
-    for _ in range(iterations):
-        before, move = x, change(x)
-        x = start + move.clamp(-most, most)
+    """x = start + change(x), and whether it is solved, (*leading), where `slope` is the Jacobian of `change`.
+
+    Iterates stay near the start, and so finite. The last step is Newton's: it squares the error, and with the Jacobian
+    held its gradient is that of the implicit function theorem.
+    """
     with torch.no_grad():
-        return x, _close(x, before, tolerance) & (move.abs() < most).all(-1)
+        x = first = start.detach()
+        most = FARTHEST * (1 + first.abs())
+        for _ in range(iterations):
+            x = first + change(x).clamp(-most, most)
+        with torch.autocast(x.device.type, enabled=False):
+            jacobian = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device) - slope(x)
+        factors, pivots, info = torch.linalg.lu_factor_ex(jacobian)
+        good = (info == 0) & (factors.diagonal(dim1=-2, dim2=-1).abs() > SMALLEST).all(-1)
+        factors = torch.where(good[..., None, None], factors, torch.eye(x.shape[-1], dtype=x.dtype, device=x.device))
+    gap = start + change(x).clamp(-most, most) - x
+    move = torch.linalg.lu_solve(factors, pivots, gap.unsqueeze(-1)).squeeze(-1)
+    with torch.no_grad():
+        solved = good & (move.abs() <= torch.finfo(x.dtype).eps ** (1 / 3) * (1 + x.abs())).all(-1)
+    return x + move, solved
 
 
 def _close(a: Tensor, b: Tensor, tolerance: float) -> Tensor:

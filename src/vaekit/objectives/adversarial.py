@@ -7,13 +7,12 @@ r"""Discriminators between two views of a trace, or between items and what is ma
 from __future__ import annotations
 
 __all__ = [
-    "DensityRatio", "Discriminate", "DiscriminateItems", "DiscriminatePairs", "Fool", "FoolItems",
-    "FoolPairs", "posterior_sample", "prior_sample",
+    "DensityRatio", "Discriminate", "DiscriminateItems", "Fool", "FoolItems", "posterior_sample", "prior_sample",
     "shuffled", "with_posterior", "with_prior",
 ]  # fmt: skip
 
 from collections.abc import Callable
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -164,54 +163,3 @@ class FoolItems(Term):
 def _made(model: Model, trace: Trace) -> list[Tensor]:
     """Reconstructions and samples, the likelihood's means, (B, *X) each."""
     return [trace.px.mean[0], model._likelihood(prior_draws(trace), trace.y).mean]
-
-
-class DiscriminatePairs(Term):
-    """The cross-entropy of a discriminator between items beside their latents and what is made of drawn ones, (B,).
-
-    The first are (x, z) with z from the posterior, the second (x, z) with z from the prior and x from the likelihood
-    (Dumoulin et al. 2017, arXiv:1606.00704; Donahue et al. 2017, arXiv:1605.09782). Halved, so that chance is log 2.
-
-    Args:
-        discriminator: (B, the item's numbers + latents) in the model's units -> (B, 1), the logit of the first.
-    """
-
-    cites: ClassVar[tuple[str, ...]] = ("dumoulin2017", "donahue2017", "goodfellow2014")
-
-    def __init__(self, discriminator: nn.Module) -> None:
-        super().__init__()
-        self.discriminator = discriminator
-
-    def forward(self, model: Model, trace: Trace) -> Tensor:
-        pairs = torch.cat([with_posterior(trace), _made_pair(model, trace)]).detach()
-        read, drawn = self.discriminator(pairs).squeeze(-1).chunk(2)  # (B,) each
-        return 0.5 * (softplus(-read) + softplus(drawn))
-
-
-class FoolPairs(Term):
-    """The cross-entropy of a discriminator that is to take each kind of pair for the other, (B,); no bound.
-
-    It is log 2 at the least on the mean of both, where the two are one distribution: then the posterior is the one that
-    the prior and the likelihood imply, and what they make is distributed as items are.
-
-    Args:
-        discriminator: as for DiscriminatePairs.
-    """
-
-    cites: ClassVar[tuple[str, ...]] = ("dumoulin2017", "donahue2017", "goodfellow2014")
-
-    def __init__(self, discriminator: nn.Module) -> None:
-        super().__init__()
-        self.discriminator = discriminator
-
-    def forward(self, model: Model, trace: Trace) -> Tensor:
-        pairs = torch.cat([with_posterior(trace), _made_pair(model, trace)])
-        read, drawn = self.discriminator(pairs).squeeze(-1).chunk(2)
-        return 0.5 * (softplus(read) + softplus(-drawn))
-
-
-def _made_pair(model: Model, trace: Trace) -> Tensor:
-    """A draw of the likelihood beside the draw of the prior that it was given, (B, X + D)."""
-    z = prior_draws(trace)
-    px: Any = model._likelihood(z, trace.y)
-    return torch.cat([px.rsample().flatten(1), z], 1)

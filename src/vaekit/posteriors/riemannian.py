@@ -36,7 +36,7 @@ class RiemannianHamiltonian(Around):
     cites: ClassVar[tuple[str, ...]] = ("chadebec2020", "caterini2018", "girolami2011")
     compiles: ClassVar[bool] = False
 
-    def __init__(self, path: Hamiltonian, *, centres: int = 10, floor: float = 0.1, iterations: int = 6) -> None:
+    def __init__(self, path: Hamiltonian, *, centres: int = 10, floor: float = 0.1, iterations: int = 8) -> None:
         super().__init__()
         self.path = path
         self.reads, self.latent_shape = path.reads, path.latent_shape

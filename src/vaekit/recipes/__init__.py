@@ -50,7 +50,6 @@ RECIPES: dict[str, tuple[str, str]] = {
     "avb": ("mescheder2017", "a posterior of any form: a network of the item and of noise"),
     "sivi_vae": ("yin2018", "a posterior of any form without a discriminator: Gaussians mixed by a network of noise"),
     "importance_weighted_sivi_vae": ("yin2018", "the same on its importance-weighted bound"),
-    "ali": ("dumoulin2017", "pairs of items and latents, read and drawn, that a discriminator cannot tell apart"),
     "vae_gan": ("larsen2016", "sharp pictures: judged in a discriminator's features, which they have to fool"),
     "sliced_wae": ("kolouri2019", "a deterministic encoder matched in every projection"),
     "sinkhorn_ae": ("patrini2020", "a deterministic encoder matched to the prior by optimal transport"),
