@@ -38,6 +38,7 @@ __all__ = [
     "Marginal",
     "OneHot",
     "OtherExemplars",
+    "OwnDraws",
     "PointMass",
     "PooledGaussian",
     "PooledMixture",
@@ -45,6 +46,8 @@ __all__ = [
     "RelaxedCodes",
     "RelaxedOneHot",
     "Resampled",
+    "RiemannianHamiltonian",
+    "SemiImplicit",
     "SoftCodes",
     "StandardGaussian",
     "StraightThroughBernoulli",
@@ -82,9 +85,12 @@ from vaekit.distributions.links import Links
 from vaekit.distributions.logcosh import LogCosh
 from vaekit.distributions.mixture import FullGaussianMixture, GaussianMixture
 from vaekit.distributions.onehot import OneHot, RelaxedOneHot, StraightThroughOneHot
+from vaekit.distributions.own import OwnDraws
 from vaekit.distributions.point import PointMass
 from vaekit.distributions.resampled import Resampled
+from vaekit.distributions.riemannian import RiemannianHamiltonian
 from vaekit.distributions.rows import AutoregressiveCodes
+from vaekit.distributions.semi_implicit import SemiImplicit
 from vaekit.distributions.series import BandedGaussian, GaussianProcess
 from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes
 from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.distributions import Distribution
 
+from vaekit.distributions.own import OwnDraws
 from vaekit.maths import tempered_leapfrog
 from vaekit.messages import Mistake
 from vaekit.noise import forked
@@ -26,11 +27,12 @@ from vaekit.noise import forked
 PAIRS, SEED = 16, 0  # of opposite noise, that moments are taken from
 
 
-class Hamiltonian(Distribution):
+class Hamiltonian(OwnDraws):
     """Draws of a Gaussian, led on by leapfrog steps whose momentum is cooled.
 
-    It scores its own last draw only. Momenta begin at the inverse temperature `cooling` and are cooled to 1 by the
-    quadratic schedule of the paper. `mean` and `variance` are those of 32 draws from noise that is always the same.
+    It scores its own last draw only (`OwnDraws`). Momenta begin at the inverse temperature `cooling` and are cooled to
+    1 by the quadratic schedule of the paper. `mean` and `variance` are those of 32 draws from noise that is always the
+    same.
 
     Args:
         base: q_0 with `noise` and `from_noise`, batch (B,).
@@ -47,14 +49,13 @@ class Hamiltonian(Distribution):
         torch.Size([4, 5])
     """
 
-    arg_constraints = {}
-    has_rsample = True
+    called = "a Hamiltonian"
+    beside = "momenta that led to them"
 
     def __init__(
         self, base: Any, log_joint: Callable[[Tensor], Tensor], step: Tensor, cooling: Tensor, steps: int
     ) -> None:
         self.base, self.log_joint, self.step, self.cooling, self.steps = base, log_joint, step, cooling, steps
-        self._drawn: tuple[Tensor, Tensor] | None = None
         super().__init__(base.batch_shape, base.event_shape, validate_args=False)
 
     def scales(self) -> list[Tensor]:
@@ -63,23 +64,24 @@ class Hamiltonian(Distribution):
         roots = [first + (1 - first) * (k / self.steps) ** 2 for k in range(self.steps + 1)]  # 1 / sqrt(beta_k)
         return [after / before for before, after in itertools.pairwise(roots)]
 
+    def momentum(self, z: Tensor, noise: Tensor) -> Tensor:
+        """The momentum at z that standard normal noise makes."""
+        return noise
+
+    def log_momentum(self, z: Tensor, v: Tensor) -> Tensor:
+        """The log-density of momenta at temperature 1, but for its constant, (K, B)."""
+        return -0.5 * v.square().sum(-1)
+
     def _led(self, start: Tensor, gamma: Tensor) -> tuple[Tensor, Tensor]:
         return tempered_leapfrog(self.log_joint, start, gamma * self.cooling.rsqrt(), self.step, self.scales())
 
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         start = self.base.rsample(tuple(sample_shape))
-        gamma = torch.randn(start.shape, dtype=start.dtype, device=start.device)
+        gamma = self.momentum(start, torch.randn(start.shape, dtype=start.dtype, device=start.device))
         z, v = self._led(start, gamma)
-        self._drawn = z, self.base.log_prob(start) + 0.5 * (v.square() - gamma.square()).sum(-1)
+        gained = self.log_momentum(start, gamma) - self.log_momentum(z, v)
+        self._drawn = z, self.base.log_prob(start) + gained
         return z
-
-    def log_prob(self, value: Tensor) -> Tensor:
-        if self._drawn is None or value is not self._drawn[0]:
-            raise Mistake(
-                "a Hamiltonian posterior scores its own last draws only, with the momenta that led to them: "
-                "use importance sampling and bounds such as ELBO and IWAE."
-            )
-        return self._drawn[1]
 
     def frozen(self) -> Distribution:
         raise Mistake("a Hamiltonian posterior has no score apart from its draws: use ELBO or IWAE.")
@@ -90,8 +92,9 @@ class Hamiltonian(Distribution):
         like = self.base.mean
         with forked(SEED, like.device):
             noise = torch.randn((2, PAIRS, 1, *self.event_shape), dtype=like.dtype, device=like.device)
-        start, gamma = torch.cat([noise, -noise], 1)
-        return self._led(self.base.from_noise(start), gamma.expand(-1, *like.shape))[0]
+        first, second = torch.cat([noise, -noise], 1)
+        start = self.base.from_noise(first)
+        return self._led(start, self.momentum(start, second.expand(-1, *like.shape)))[0]
 
     @property
     def mean(self) -> Tensor:

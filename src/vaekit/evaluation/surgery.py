@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.distributions import Distribution
 
 from vaekit.conditional import rows_of
-from vaekit.distributions import Chained, DiagonalGaussian, FullGaussian, Hamiltonian
+from vaekit.distributions import Chained, DiagonalGaussian, FullGaussian, OwnDraws
 from vaekit.distributions.base import Factorised
 from vaekit.evaluation.likelihood import ACTIVE
 from vaekit.evaluation.number import Number, mean_number
@@ -180,7 +180,7 @@ def flat_means(posteriors: list[Any]) -> Tensor:
 
 def _double(q: Distribution) -> Any:
     """The same distribution with its tensors in float64; one that asks its model stays in the model's type."""
-    if isinstance(q, Chained | Hamiltonian):
+    if isinstance(q, Chained | OwnDraws):
         return q
     found = copy.copy(q)
     for name, value in vars(q).items():

@@ -6,7 +6,7 @@ r"""Leapfrog steps of Hamilton's equations, with tempering, that gradients pass 
 
 from __future__ import annotations
 
-__all__ = ["tempered_leapfrog"]
+__all__ = ["force_of", "tempered_leapfrog"]
 
 from collections.abc import Callable, Iterable
 
@@ -38,6 +38,18 @@ def tempered_leapfrog(
         ...     tempered_leapfrog(lambda z: -0.5 * z.square().sum(-1), one, zero, 0.1, [1.0] * 10)
         (tensor([0.5400]), tensor([-0.8406]))
     """
+    force = force_of(log_density)
+    push = force(z)
+    for scale in scales:
+        half = v + 0.5 * step * push
+        z = z + step * half
+        push = force(z)
+        v = scale * (half + 0.5 * step * push)
+    return z, v
+
+
+def force_of(log_density: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The gradient of a log-density, (*leading, D) -> (*leading, D); gradients pass through it where they are on."""
     keep = torch.is_grad_enabled()
 
     def force(z: Tensor) -> Tensor:
@@ -46,10 +58,4 @@ def tempered_leapfrog(
             (found,) = torch.autograd.grad(log_density(place).sum(), place, create_graph=keep)
         return found if keep else found.detach()
 
-    push = force(z)
-    for scale in scales:
-        half = v + 0.5 * step * push
-        z = z + step * half
-        push = force(z)
-        v = scale * (half + 0.5 * step * push)
-    return z, v
+    return force

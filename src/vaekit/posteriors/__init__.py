@@ -41,7 +41,9 @@ __all__ = [
     "Refined",
     "RelaxedBernoulli",
     "RelaxedCategorical",
+    "RiemannianHamiltonian",
     "Rotated",
+    "SemiImplicit",
     "SharedAndPrivate",
     "Skipping",
     "Stacked",
@@ -65,7 +67,7 @@ from vaekit.posteriors.gaussian import FullGaussian, Gaussian
 from vaekit.posteriors.grouped import Adaptive, Average, Grouped, Product
 from vaekit.posteriors.hamiltonian import Hamiltonian
 from vaekit.posteriors.hyperbolic import WrappedNormal
-from vaekit.posteriors.implicit import Implicit
+from vaekit.posteriors.implicit import Implicit, SemiImplicit
 from vaekit.posteriors.joint import GaussianCategorical
 from vaekit.posteriors.joint_or_experts import EachThenAll, JointOrExperts
 from vaekit.posteriors.joint_or_flows import JointOrFlows
@@ -76,6 +78,7 @@ from vaekit.posteriors.normalised import NormalisedGaussian
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import AnyQuantized, Quantized, QuantizedRow, Rotated, StochasticallyQuantized
 from vaekit.posteriors.refined import Refined
+from vaekit.posteriors.riemannian import RiemannianHamiltonian
 from vaekit.posteriors.shared import MixtureOfShared, SharedAndPrivate
 from vaekit.posteriors.sphere import PowerSpherical, VonMisesFisher
 from vaekit.posteriors.stacked import Skipping, Stacked

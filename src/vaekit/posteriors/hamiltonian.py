@@ -5,6 +5,7 @@ from __future__ import annotations
 __all__ = ["Hamiltonian"]
 
 import math
+from collections.abc import Callable
 from typing import Any, ClassVar
 
 import torch
@@ -58,6 +59,10 @@ class Hamiltonian(Around):
         return self.base
 
     def forward(self, *given: Tensor | None) -> distributions.Hamiltonian:
+        return distributions.Hamiltonian(*self.paths(*given))
+
+    def paths(self, *given: Tensor | None) -> tuple[Any, Callable[[Tensor], Tensor], Tensor, Tensor, int]:
+        """Where draws begin, log p(x, z), the step, the first temperature and how many steps there are."""
         x, *fields = given
         assert x is not None
         y = {name: value for name, value in zip(self.reads, fields, strict=True) if value is not None}
@@ -69,7 +74,7 @@ class Hamiltonian(Around):
             return score
 
         step = self.step_logit.sigmoid() * q.variance.sqrt()  # below half of where steps in a Gaussian fly apart
-        return distributions.Hamiltonian(q, log_joint, step, self.cooling_logit.sigmoid(), self.leapfrog)
+        return q, log_joint, step, self.cooling_logit.sigmoid(), self.leapfrog
 
 
 def _logit(name: str, share: float) -> float:

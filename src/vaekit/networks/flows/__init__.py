@@ -13,6 +13,7 @@ __all__ = [
     "Planar",
     "Radial",
     "Reversed",
+    "Sigmoidal",
     "SplineCoupling",
     "Sylvester",
 ]
@@ -22,4 +23,5 @@ from vaekit.networks.flows.base import Layer, Map, Reversed
 from vaekit.networks.flows.coupling import Coupling, SplineCoupling
 from vaekit.networks.flows.householder import Householder
 from vaekit.networks.flows.planar import Planar, Radial
+from vaekit.networks.flows.sigmoidal import Sigmoidal
 from vaekit.networks.flows.sylvester import HouseholderSylvester, Sylvester

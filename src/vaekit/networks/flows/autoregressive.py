@@ -11,11 +11,11 @@ from __future__ import annotations
 __all__ = ["Autoregressive", "InverseAutoregressive"]
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from vaekit.networks.flows.base import Layer, Map
 from vaekit.networks.masked import MADE
@@ -54,7 +54,16 @@ class Autoregressive(Layer):
         super().__init__()
         shape = () if features is None else (features,) if isinstance(features, int) else features
         context = math.prod(shape) if features is not None else 0
-        self.net = MADE(latent_dim, hidden, context=context, backwards=backwards)
+        self.net = MADE(latent_dim, hidden, outputs=self.numbers_each(), context=context, backwards=backwards)
+
+    def numbers_each(self) -> int:
+        """How many numbers move one latent."""
+        return 2
+
+    def moved(self, z: Tensor, numbers: Tensor, back: bool) -> tuple[Tensor, Tensor]:
+        """Each latent moved by its numbers, there or back, and the log of the slope of the way there."""
+        shift, log_scale = self.affine(*numbers.chunk(2, -1))
+        return (z - shift) * (-log_scale).exp() if back else z * log_scale.exp() + shift, log_scale
 
     @staticmethod
     def affine(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
@@ -63,7 +72,7 @@ class Autoregressive(Layer):
 
     def forward(self, features: Tensor | None = None) -> Map:
         h = None if features is None or self.net.beside is None else features.flatten(1)
-        return _Autoregressive(self, self.net, h)
+        return _Autoregressive(self.moved, self.net, h)
 
 
 class InverseAutoregressive(Autoregressive):
@@ -78,19 +87,16 @@ class InverseAutoregressive(Autoregressive):
 
 
 class _Autoregressive(Map):
-    def __init__(self, layer: Autoregressive, net: nn.Module, h: Tensor | None) -> None:
-        self.affine, self.order, self.net, self.h = layer.affine, layer.net.order, net, h
-
-    def _affine(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        return self.affine(*self.net(z, self.h).chunk(2, -1))
+    def __init__(self, moved: Callable[[Tensor, Tensor, bool], tuple[Tensor, Tensor]], net: MADE, h: Tensor | None):
+        self.moved, self.order, self.net, self.h = moved, net.order, net, h
 
     def forward(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        shift, log_scale = self._affine(z)
-        return z * log_scale.exp() + shift, log_scale.sum(-1)
+        out, log_slope = self.moved(z, self.net(z, self.h), False)
+        return out, log_slope.sum(-1)
 
     def inverse(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        found, log_scale = torch.zeros_like(z), torch.zeros_like(z)
+        found, log_slope = torch.zeros_like(z), torch.zeros_like(z)
         for i in range(z.shape[-1]):  # those that are not known yet stay 0: nothing reads them, and nothing overflows
-            shift, log_scale = self._affine(found)
-            found = torch.where(self.order <= i, (z - shift) * (-log_scale).exp(), 0.0)
-        return found, log_scale.sum(-1)
+            found, log_slope = self.moved(z, self.net(found, self.h), True)
+            found = torch.where(self.order <= i, found, 0.0)
+        return found, log_slope.sum(-1)
