@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from vaekit.measure import prepared
 from vaekit.messages import Mistake
 from vaekit.models import VAE, Model
-from vaekit.networks import as_map, as_vector
+from vaekit.networks import as_map, as_vector, parameter_dtype
 from vaekit.networks.tiled import tiled
 from vaekit.posteriors import AnyQuantized, Gaussian, GaussianMap, Point, PointMap
 from vaekit.priors import StandardNormal
@@ -82,7 +82,7 @@ def decode(subject: Run | Model | str | Path, z: Any, y: Any = None, *, overlap:
     """
     model = run_of(subject).model
     (c, h, w), _ = _map_of(model)
-    z = torch.as_tensor(z, device=next(model.parameters()).device)
+    z = torch.as_tensor(z, dtype=parameter_dtype(model), device=next(model.parameters()).device)
     if z.ndim != 4 or z.shape[1] != c or z.shape[2] < h or z.shape[3] < w:
         raise Mistake(f"got latents of shape {tuple(z.shape)} and wanted (items, {c}, {h} or more, {w} or more).")
 

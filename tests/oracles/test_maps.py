@@ -268,3 +268,11 @@ def test_a_decoder_that_reads_its_latents_twice_is_found() -> None:
         model.posterior.head._weight(0).mul_(4.0)
     with pytest.raises(Mistake, match="other places"):
         vk.maps.scaled(model, torch.randn(50, 5))
+
+
+def test_latents_of_another_precision_are_taken() -> None:
+    model = vk.recipes.kl_autoencoder(shape=(1, 8, 8), latents=2, channels=[4], judge_width=4).model.eval()
+    z = torch.randn(1, 2, 4, 6)
+    torch.testing.assert_close(vk.maps.decode(model, z.double().numpy()), vk.maps.decode(model, z))
+    with pytest.raises(Mistake, match="got overlap=1.5"):
+        vk.maps.decode(model, z, overlap=1.5)  # type: ignore[arg-type]

@@ -142,6 +142,7 @@ def test_the_weight_is_the_ratio_of_norms_written_out() -> None:
     torch.manual_seed(1)
     net = nn.Sequential(nn.Flatten(), nn.Linear(84, 5)).double()
     model, game, x = played(features=net, perceptual=0.25, beta=2**-7, weight=0.5)
+    model.likelihood.scale.log_scale.data.fill_(-1.0)  # b, beside whose errors the features stand
     losses, named, trace = scored(model, game, x)
     q, px = trace.q, trace.px
     judge = game.roles["discriminator"].term.discriminator
@@ -150,7 +151,7 @@ def test_the_weight_is_the_ratio_of_norms_written_out() -> None:
     rate = 0.5 * (q.loc**2 + q.scale**2 - 1 - 2 * q.scale.log()).sum(1).mean()
     wrong = ((x - made).abs() / b + (2 * b).log()).flatten(1).sum(1).mean()
     seen = 84 * 0.5 * (net(x) - net(made)).square().mean(1).mean()
-    term = wrong + 2**-7 * rate + 0.25 * seen
+    term = wrong + 2**-7 * rate + 0.25 * seen / b.detach()
     fooled = -judge(made).mean()
     last = model.likelihood.head.layer.weight
     size = [torch.autograd.grad(value, last, retain_graph=True)[0].square().sum().sqrt() for value in (term, fooled)]
@@ -248,9 +249,20 @@ def test_what_has_no_last_layer_is_refused() -> None:
     trace = model.trace(torch.randn(4, 2, 3))
     judge = nn.Sequential(nn.Flatten(), nn.Linear(6, 1))
     Balanced(ELBO(), FoolPatches(judge))(model, trace)
+    with pytest.raises(Mistake, match="does not reach"):
+        Balanced(KL(), FoolPatches(judge))(model, trace)
+    model.likelihood.head.requires_grad_(False)
+    with pytest.raises(Mistake, match="holds still"):
+        Balanced(ELBO(), FoolPatches(judge))(model, trace)
     model.likelihood.head = nn.Identity()
     with pytest.raises(Mistake, match="last layer"):
         Balanced(ELBO(), FoolPatches(judge))(model, trace)
+
+
+@pytest.mark.parametrize("name, wrong", [("features", "vgg"), ("start", "a"), ("weight", -1), ("beta", -1)])
+def test_arguments_that_mean_nothing_are_refused(name: str, wrong: Any) -> None:
+    with pytest.raises(Mistake, match=f"got {name}={wrong!r}"):
+        recipes.kl_autoencoder(shape=(2, 7, 6), **{**JUDGED, name: wrong})
 
 
 def test_the_features_are_those_of_the_frozen_network() -> None:

@@ -214,6 +214,7 @@ def test_it_is_zero_for_the_same_directions_and_for_these_alone() -> None:
     assert float(scored(term, x, x).abs().max()) == 0
     brighter = x * (0.1 + numbers(1, 4, 1, 5, 6))  # a factor for each place, all channels alike
     assert float(scored(term, x, brighter).max()) < 1e-28
+    assert float(scored(term, x, 1e-8 * x).max()) < 1e-14  # faint ones have directions too
     other = x.clone()
     other[:, 1, 2, 3] += 0.01
     moved = scored(term, x, other)

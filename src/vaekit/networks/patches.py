@@ -20,7 +20,7 @@ LEAST = 3  # pixels of a side that hold a patch
 
 
 class PatchCritic(Part):
-    """Pictures -> a map of logits, one for each patch of 16, 34 or 70 pixels: the judge of Isola et al. 2017.
+    """Pictures -> a map of logits, one for each patch of 7, 16, 34 or 70 pixels: the judge of Isola et al. 2017.
 
     It is as deep as the picture lets it be, with three strided layers at most. What stands for the paper's batch
     normalisation works on the channels of each place, so that neither items nor patches know of each other.

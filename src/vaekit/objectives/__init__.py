@@ -20,6 +20,7 @@ __all__ = [
     "BalancedLinks",
     "AuxiliaryELBO",
     "Balanced",
+    "BesideErrors",
     "BlockCapacity",
     "Bound",
     "Capacity",
@@ -125,7 +126,13 @@ from vaekit.objectives.modalities import (
 )
 from vaekit.objectives.multisample import MIWAE, STL, TVO, DReG, Renyi
 from vaekit.objectives.penalties import Contraction, DecoderGradient, DecoderNorm, Denoising, LatentNorm, Sparsity
-from vaekit.objectives.perceptual import Dissimilarity, FeatureDistance, FocalFrequency, PerceptualDistance
+from vaekit.objectives.perceptual import (
+    BesideErrors,
+    Dissimilarity,
+    FeatureDistance,
+    FocalFrequency,
+    PerceptualDistance,
+)
 from vaekit.objectives.quantize import CodeEntropy, Commitment, Dequantization
 from vaekit.objectives.recipe import Recipe
 from vaekit.objectives.relax import RELAX, Control, GradientNoise

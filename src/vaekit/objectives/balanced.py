@@ -106,12 +106,15 @@ class Balanced(Term):
 
     def _ratio(self, model: Any, term: Tensor, fooled: Tensor) -> Tensor:
         layer = getattr(getattr(getattr(model, "likelihood", None), "head", None), "layer", None)
-        if layer is None:
+        weight: Any = getattr(layer, "weight", None)
+        losses = (term, fooled) if weight is not None and weight.requires_grad else ()
+        found = [torch.autograd.grad(loss, weight, retain_graph=True, allow_unused=True)[0] for loss in losses]
+        if len(found) < 2 or any(gradient is None for gradient in found):
             raise Mistake(
-                f"Balanced weighs by a likelihood's last layer and {type(model).__name__} has none: add the terms with "
-                "weights of your own."
+                f"Balanced weighs by the gradients of a likelihood's last layer, which {type(model).__name__} does not "
+                "have, or holds still, or one of the terms does not reach: add them with weights of your own."
             )
-        mine, other = (torch.autograd.grad(loss, layer.weight, retain_graph=True)[0].norm() for loss in (term, fooled))
+        mine, other = (gradient.norm() for gradient in found)
         ratio = (mine / (other + SMALL)).clamp_max(MOST)
         if self.training:
             self._seen.append(ratio)

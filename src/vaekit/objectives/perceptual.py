@@ -10,7 +10,7 @@ rate and the distortion that are reported beside them are those of the likelihoo
 
 from __future__ import annotations
 
-__all__ = ["Dissimilarity", "FeatureDistance", "FocalFrequency", "PerceptualDistance"]
+__all__ = ["BesideErrors", "Dissimilarity", "FeatureDistance", "FocalFrequency", "PerceptualDistance"]
 
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
@@ -18,12 +18,13 @@ from typing import Any, ClassVar
 import torch
 from torch import Tensor, nn
 
+from vaekit.distributions import Laplace
 from vaekit.maths import SCALES, similarity
 from vaekit.messages import Mistake
 from vaekit.models import Model, Trace
 from vaekit.objectives.term import Term
 
-FAINT = 1e-12  # the squared norm of features below which they have no direction
+FAINT = 1e-20  # the squared norm of features below which they have no direction
 LEAST = 1e-3  # contrast of a scale below which no gradient is taken: the slope of a fractional power is infinite at 0
 
 
@@ -183,6 +184,31 @@ class FocalFrequency(Term):
             most = weight.amax((-2, -1), keepdim=True)
             weight = torch.where(most > 0, weight / most, torch.ones_like(weight))
         return 0.5 * (weight * squares).flatten(1).sum(1)
+
+
+class BesideErrors(Term):
+    """Another term over the scale b of a Laplace likelihood, (B,): it stands beside |x - f(z)|, whatever b has become.
+
+    b itself moves as the likelihood alone would have it.
+
+    Args:
+        term: such as `FeatureDistance`.
+    """
+
+    def __init__(self, term: Term) -> None:
+        super().__init__()
+        self.term, self.samples, self.company = term, term.samples, term.company
+
+    @property
+    def name(self) -> str:
+        return self.term.name
+
+    def forward(self, model: Model, trace: Trace) -> Tensor:
+        px = trace.px
+        if not isinstance(px, Laplace):
+            raise Mistake(f"BesideErrors wants a Laplace likelihood and got {type(px).__name__}: weigh the term.")
+        out: Tensor = self.term(model, trace) * (-px.log_scale.detach().mean()).exp()
+        return out
 
 
 def reconstruction(trace: Trace) -> Tensor:

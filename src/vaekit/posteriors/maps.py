@@ -83,6 +83,9 @@ class GaussianMap(OnMap, Gaussian):
         super().before_fit(x, y, n)
         self.head.silence(1)
 
+    def rescale(self, mean: Tensor, scale: Tensor) -> None:
+        raise Mistake("latents of a map share their layer from place to place: vk.maps.scaled gives them one scale.")
+
 
 class PointMap(OnMap, Point):
     """z = f(x), a map of latents: no rate, no ELBO and no likelihood.

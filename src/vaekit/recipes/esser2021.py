@@ -16,7 +16,7 @@ from torch import nn
 
 from vaekit.likelihoods import Laplace
 from vaekit.networks import Mapped
-from vaekit.objectives import Commitment, Recipe, Reconstruction
+from vaekit.objectives import BesideErrors, Commitment, Recipe, Reconstruction
 from vaekit.recipes.declare import extends
 from vaekit.recipes.judged import against_patches, seen_by
 from vaekit.recipes.oord2017 import vq_vae
@@ -54,6 +54,6 @@ def vqgan(
         torch.Size([2, 4, 3])
     """
     recipe = vq_vae(networks=Mapped(channels, blocks), likelihood=Laplace(), **vq_vae_arguments)
-    term = seen_by(features, Reconstruction() + Commitment(commitment), recipe.model.shape, perceptual)
+    term = seen_by(features, Reconstruction() + BesideErrors(Commitment(commitment)), recipe.model.shape, perceptual)
     game = against_patches(recipe.model, term, weight=weight, start=start, width=judge_width)
     return dataclasses.replace(recipe, objective=game, defaults={"lr": 5e-4, "keep": "last"})

@@ -49,10 +49,17 @@ def layers_for(shape: Any, features: nn.Module | None) -> nn.Module:
         Mistake: for pictures with colours and no network.
     """
     if features is not None:
-        return features.eval().requires_grad_(False)
+        return frozen(features)
     if isinstance(shape, Sequence) and len(shape) == 3 and shape[0] > 1:
         raise Mistake("the library's own network compares grey pictures and these have colours: give features=net.")
     return DigitLayers()
+
+
+def frozen(features: object) -> nn.Module:
+    """A network that is only read."""
+    if not isinstance(features, nn.Module):
+        raise Mistake(f"got features={features!r:.60} and wanted a torch module from pictures to features.")
+    return features.eval().requires_grad_(False)
 
 
 class DigitLayers(nn.Module):

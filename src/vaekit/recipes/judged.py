@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["against_patches", "on_map", "seen_by"]
+__all__ = ["against_patches", "on_map", "require_weight", "seen_by"]
 
 import math
 from collections.abc import Callable, Sequence
@@ -15,10 +15,20 @@ from vaekit.likelihoods import Likelihood
 from vaekit.messages import Mistake, require_count
 from vaekit.models import VAE, Model
 from vaekit.networks import Convolutional, Mapped, PatchCritic
-from vaekit.objectives import Balanced, DiscriminatePatches, FeatureDistance, FoolPatches, Game, Schedule, Term
+from vaekit.objectives import (
+    Balanced,
+    BesideErrors,
+    DiscriminatePatches,
+    FeatureDistance,
+    FoolPatches,
+    Game,
+    Schedule,
+    Term,
+)
 from vaekit.objectives.schedules import Switch
 from vaekit.posteriors import Posterior
 from vaekit.recipes.compose import compose
+from vaekit.recipes.hou2017 import frozen
 
 
 def on_map(
@@ -56,13 +66,21 @@ def seen_by(features: nn.Module | None, term: Term, shape: Sequence[int], weight
 
     Args:
         features: the network, or None for the term alone.
-        term: such as Reconstruction().
+        term: such as Reconstruction(), of a Laplace likelihood.
         shape: of one picture.
-        weight: of the distance beside an error of each element.
+        weight: of the distance beside the absolute error of each element, 0 or more.
     """
     if features is None:
         return term
-    return term + weight * math.prod(shape) * FeatureDistance(features.eval().requires_grad_(False))
+    distance = BesideErrors(FeatureDistance(frozen(features)))
+    return term + require_weight("perceptual", weight) * math.prod(shape) * distance
+
+
+def require_weight(name: str, given: object) -> float:
+    """A number, 0 or more."""
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not 0 <= given < math.inf:
+        raise Mistake(f"got {name}={given!r} and wanted a number, 0 or more.")
+    return float(given)
 
 
 def against_patches(model: Model, term: Term, *, weight: float, start: float, width: int) -> Game:
@@ -75,8 +93,7 @@ def against_patches(model: Model, term: Term, *, weight: float, start: float, wi
         start: steps before the judge plays, below 1 a share of the run.
         width: channels of the judge's first layer.
     """
-    if not start >= 0:
-        raise Mistake(f"got start={start!r} and wanted steps, a share of the run below 1, or 0 for the first one.")
+    weight, start = require_weight("weight", weight), require_weight("start", start)
 
     def later(value: float) -> float | Schedule:
         return Switch(0.0, value, steps=start) if start else value

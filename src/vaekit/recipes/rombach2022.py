@@ -19,7 +19,7 @@ from vaekit.networks import Mapped
 from vaekit.objectives import KL, Recipe, Reconstruction
 from vaekit.posteriors import GaussianMap
 from vaekit.recipes.declare import declare
-from vaekit.recipes.judged import against_patches, on_map, seen_by
+from vaekit.recipes.judged import against_patches, on_map, require_weight, seen_by
 
 
 @declare
@@ -68,6 +68,6 @@ def kl_autoencoder(
         shape, latents, Mapped(channels, blocks), GaussianMap, likelihood=Laplace(), transform=transform,
         context=context,
     )  # fmt: skip
-    term = seen_by(features, Reconstruction() + beta * KL(), shape, perceptual)
+    term = seen_by(features, Reconstruction() + require_weight("beta", beta) * KL(), shape, perceptual)
     game = against_patches(model, term, weight=weight, start=start, width=judge_width)
     return Recipe(model, game, defaults={"lr": 5e-4, "keep": "last"})
