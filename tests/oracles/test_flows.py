@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -455,6 +456,22 @@ def test_with_identity_maps_it_is_the_vae(name: str) -> None:
     error = traces[1].log_w.std(0) / 4000**0.5
     elbo = [ELBO().bound(m, t) for m, t in zip((model, plain), traces, strict=True)]
     assert bool(((elbo[0] - elbo[1]).abs() < 5 * error).all())  # of which one has the rate in closed form
+
+
+@pytest.mark.parametrize("name", PRIOR)
+def test_a_flow_is_the_prior_of_real_latents_alone(name: str) -> None:
+    """Others have no density that the flow's could be held against, and the loss would be no bound."""
+    q = posteriors
+    wrong: list[tuple[Any, int]] = [
+        *((family, 2) for family in (q.Bernoulli, q.RelaxedBernoulli, q.VonMisesFisher, q.WrappedNormal)),
+        (q.Point, 2), (q.Implicit, 2), (functools.partial(q.Categorical, levels=2), 4),
+        (functools.partial(q.GaussianCategorical, variables=1, levels=3), 5),
+    ]  # fmt: skip
+    for family, latents in wrong:
+        with pytest.raises(Mistake, match=r"no density on R\^D"):
+            getattr(recipes, name)(**{**SMALL, "latent_dim": latents}, posterior=family)
+    for family in (q.FullGaussian, q.Laplace):
+        assert isinstance(getattr(recipes, name)(**SMALL, posterior=family).model.prior, priors.FlowPrior)
 
 
 def linear(posterior: Any, prior: Any) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.distributions import MultivariateNormal, kl_divergence
 
 from vaekit import evaluation, posteriors, recipes
-from vaekit.distributions import DiagonalGaussian
+from vaekit.distributions import DiagonalGaussian, PooledMixture
 from vaekit.messages import Mistake
 from vaekit.networks.flows import Autoregressive, Reversed
 from vaekit.objectives import ExpertFit, ExpertKL
@@ -100,6 +100,24 @@ def test_nothing_seen_is_the_prior() -> None:
     z = numbers(3, 7, 3, 2)
     near(q.log_prob(z), DiagonalGaussian(torch.zeros(3, 2).double(), torch.zeros(3, 2).double()).log_prob(z))
     near(model.trace(torch.full((3, 9), torch.nan).double()).log_w, torch.zeros(1, 3).double())
+
+
+class Counted(DiagonalGaussian):
+    """Which was drawn from so often."""
+
+    drawn = 0
+
+    def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
+        self.drawn += 1
+        return super().rsample(sample_shape)
+
+
+def test_parts_that_no_item_has_are_not_drawn_from() -> None:
+    parts = [Counted(torch.full((2, 1), loc), torch.full((2, 1), -5.0)) for loc in (5.0, 1.0, 2.0, 3.0)]
+    there = torch.tensor([[False, True, False, True], [False, False, False, True]])
+    z = PooledMixture(parts, there, [], there[:, :0]).rsample((4,)).squeeze(-1).round()
+    assert z.sort(0).values.T.tolist() == [[1.0, 1.0, 3.0, 3.0], [3.0] * 4]
+    assert [part.drawn for part in parts] == [0, 1, 0, 1]
 
 
 def test_in_training_the_encoder_of_all_stands_for_every_item() -> None:

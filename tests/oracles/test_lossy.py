@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 import vaekit as vk
-from vaekit import likelihoods, recipes
+from vaekit import likelihoods, posteriors, recipes
+from vaekit.messages import Mistake
 from vaekit.priors import FlowPrior
 from vaekit.training import Batch
 
@@ -83,3 +84,8 @@ def test_it_is_the_pixel_vae_under_the_flow_prior() -> None:
         model.likelihood(trace.z).log_prob(x) + model.prior().log_prob(trace.z) - model.posterior(x).log_prob(trace.z)
     )
     torch.testing.assert_close(trace.log_w, want, rtol=1e-5, atol=1e-5)  # float32
+
+
+def test_its_latents_are_real() -> None:
+    with pytest.raises(Mistake, match=r"Bernoulli has no density on R\^D"):
+        recipes.lossy_vae(shape=(4, 4), **SMALL, posterior=posteriors.Bernoulli)

@@ -108,10 +108,11 @@ def test_a_level_is_the_product_of_its_prior_and_of_the_experts_that_see_somethi
     torch.manual_seed(0)
     block: Any = ModalBlock(2, above=above, seen=4, hidden=5).double()
     seen = numbers(1, 7, 3, 4)
-    seen[:, missing] = torch.nan
+    there = torch.ones(7, 3, 1).double()
+    seen[:, missing], there[:, missing] = 0.0, 0.0
     state = numbers(2, 6, 7, above) if above else None
     p = block.p(state, seen)
-    q = block.q(p, seen, state)
+    q = block.q(p, torch.cat([seen, there], -1), state)
     assert q.batch_shape == ((6, 7) if above else (7,))
     z = torch.linspace(-3, 3, 13).double().view(-1, 1, 1, 1).expand(-1, 6, 7, 2)
     z = z if above else z[:, 0]
@@ -135,7 +136,7 @@ def test_a_missing_modality_has_no_features_and_moves_no_network(known: Any) -> 
     left = model.likelihood.modalities.only(x, ["bit"])
     low, top = model._seen(left, None)[::-1]
     for features in (low, top):
-        assert bool(features[:, 0].isnan().all()) and bool(features[:, 1].isfinite().all())
+        assert bool((features[:, 0] == 0).all()) and bool((features[:, 1, -1] == 1).all())
     for one, other in zip(model._seen(left, None), model._seen(x, None), strict=True):
         assert torch.equal(one[:, 1], other[:, 1])
     loss = ELBO()(model, model.trace(left)).sum()
@@ -143,6 +144,19 @@ def test_a_missing_modality_has_no_features_and_moves_no_network(known: Any) -> 
     found = torch.autograd.grad(loss, [*first, *second])
     assert all(bool((g == 0).all()) for g in found[: len(first)])
     assert all(bool((g != 0).any()) for g in found[len(first) :])
+
+
+@pytest.mark.parametrize("level", [0, 1])
+def test_what_a_network_makes_of_an_item_is_never_taken_for_a_missing_modality(level: int) -> None:
+    """NaN in a network of one modality is in the bound of each item that has it, and of no other."""
+    model = linear()
+    torch.manual_seed(1)
+    x = marginal(model).sample((4,))
+    x[2:] = model.likelihood.modalities.only(x[2:], ["bit"])
+    assert bool(ELBO().bound(model, model.trace(x)).isfinite().all())
+    with torch.no_grad():
+        [*model.encoder[level].nets[0].parameters()][-1].fill_(torch.nan)
+    assert ELBO().bound(model, model.trace(x)).isfinite().tolist() == [False, False, True, True]
 
 
 # -- the whole ---------------------------------------------------------------------------------------------------

@@ -25,7 +25,17 @@ from vaekit.likelihoods import FixedScale, Joint, PerDimensionScale
 from vaekit.messages import Mistake
 from vaekit.models import VAE
 from vaekit.networks import Columns
-from vaekit.objectives import ELBO, MIWAE, CrossELBO, Distortion, ExpertKL, OfSubsets, RandomSubsets, as_game
+from vaekit.objectives import (
+    ELBO,
+    MIWAE,
+    CrossELBO,
+    Distortion,
+    ExpertKL,
+    FromSubsets,
+    OfSubsets,
+    RandomSubsets,
+    as_game,
+)
 from vaekit.storage import load_model, save_model
 from vaekit.training import Batch, Step
 
@@ -343,6 +353,46 @@ def test_random_subsets_are_all_equally_likely() -> None:
     assert float(which.values.max()) < 1e-8
     share = torch.bincount(which.indices, minlength=7) / len(many)
     assert float((share - 1 / 7).abs().max()) < 4 * (6 / 49 / len(many)) ** 0.5
+
+
+def test_random_subsets_of_an_incomplete_item_are_those_of_what_it_has() -> None:
+    w = world()
+    model, x = w.model(posteriors.ProductOfExperts(w.experts(), w.modalities)), w.data(3)
+    kinds = [["wide", "sheet"], ["wide"], ["sheet"]]
+    every = torch.stack([w.log_p(x[:1], names) for names in kinds])  # (3, 1)
+    rows = [w.modalities.only(x[:1], kinds[0]), w.modalities.only(x[1:2], ["bit"]), torch.full_like(x[:1], torch.nan)]
+    torch.manual_seed(0)
+    many = torch.cat(rows).repeat(3000, 1)
+    got = -RandomSubsets(MIWAE(1, 1))(model, model.trace(many)).detach()
+    which = (got[::3] - every).abs().min(0)
+    assert float(which.values.max()) < 1e-8
+    share = torch.bincount(which.indices, minlength=3) / 3000
+    assert float((share - 1 / 3).abs().max()) < 4 * (2 / 9 / 3000) ** 0.5
+    near(got[1::3], w.log_p(x[1:2], ["bit"]).expand(3000))
+    near(got[2::3], torch.zeros(3000).double())
+
+
+def test_of_an_incomplete_item_each_different_subset_is_encoded_once() -> None:
+    """By hand: log p of what it has, less the mean over subsets of the distance of their posterior from the exact."""
+    w = world()
+    model, x = w.model(posteriors.ProductOfExperts(w.experts(), w.modalities)), w.data(4)
+    plain = MultivariateNormal(torch.zeros(1, 2).double(), torch.eye(2).double())
+    two = [["wide", "sheet"], ["wide"], ["sheet"]]
+    left = torch.cat([
+        w.modalities.only(x[:1], ["wide"]), w.modalities.only(x[1:2], two[0]), x[2:3], torch.full_like(x[:1], torch.nan)
+    ])  # fmt: skip
+    term = MIWAE(40_000, 1)
+    torch.manual_seed(0)
+    got = -FromSubsets(term)(model, model.trace(left, samples=term.samples)).detach()
+    near(got[0], w.log_p(x[:1], ["wide"])[0])  # whose every draw is exact
+    for b, subsets in [(1, two), (2, SUBSETS)]:
+        row, whole = x[b : b + 1], max(subsets, key=len)
+        gaps = [kl_divergence(w.posterior(row, names), w.posterior(row, whole)) for names in subsets]
+        near(got[b], (w.log_p(row, whole) - sum(gaps) / len(gaps))[0], 0.03)  # 40,000 draws
+    near(got[3], torch.zeros(()).double())
+    apart = -FromSubsets(term, [["bit"], ["bit", "sheet"]])(model, model.trace(left[:1], samples=1)).detach()
+    want = w.log_p(x[:1], ["wide"]) - kl_divergence(plain, w.posterior(x[:1], ["wide"]))  # nothing of it is encoded
+    near(apart, want, 0.03)
 
 
 def test_expert_kl_and_the_total_correlation_objective() -> None:

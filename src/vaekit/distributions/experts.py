@@ -103,6 +103,8 @@ class EqualMixture(Distribution):
 class PooledMixture(EqualMixture):
     """Distributions of any kind with equal weight, some of which an item may lack; it remembers experts, too.
 
+    Draws ask the device which parts some item has, so that they are for evaluation and not for a training step.
+
     Args:
         parts: S distributions, batch (B,), event (D,).
         there: (B, S), which parts an item has; one at least.
@@ -132,6 +134,9 @@ class PooledMixture(EqualMixture):
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         shape = torch.Size(sample_shape)
         index = self.strata(max(shape.numel(), 1))  # (K, B)
-        each = torch.stack([part.rsample((len(index),)) for part in self.parts], -2)  # (K, B, S, D)
+        some = self.there.any(0)  # draws of a flow may take many passes: none of a part that no item has
+        drawn = [part.rsample((len(index),)) for part, had in zip(self.parts, some.tolist(), strict=True) if had]
+        each = torch.stack(drawn, -2)  # (K, B, S, D), of the S that are drawn from
+        index = (some.cumsum(0) - 1)[index]
         pick = index.view(*index.shape, 1, 1).expand(*index.shape, 1, each.shape[-1])
         return each.gather(-2, pick).squeeze(-2).reshape(*shape, *self.batch_shape, *self.event_shape)

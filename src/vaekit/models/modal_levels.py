@@ -26,11 +26,13 @@ from vaekit.part import Part
 
 
 class EachModality(Part):
-    """A network for each modality, their outputs side by side, (B, M, F); NaN where a modality is missing throughout.
+    """A network for each modality, their outputs side by side, (B, M, F + 1), the last number 1 where it is there.
+
+    All are 0 where a modality is missing throughout, so that NaN is never taken for a missing one.
 
     Args:
         nets: in the order of the modalities; from its piece of x, or from (B, F'), to (B, F), F alike for all.
-        modalities: how x is cut, for the networks that see it; without, the input is (B, M, F'), NaN where missing.
+        modalities: how x is cut, for the networks that see it; without, the input is another's output, (B, M, F' + 1).
 
     Raises:
         Mistake: for networks whose outputs are not alike.
@@ -39,8 +41,8 @@ class EachModality(Part):
         >>> from vaekit.networks import MLP
         >>> first = EachModality([MLP(4, [6]), MLP(2, [6])], Modalities((6,), {"a": (4,), "b": (2,)}))
         >>> seen = first(torch.tensor([[1.0, 1.0, 1.0, 1.0, torch.nan, torch.nan]]))
-        >>> EachModality([MLP(6, [3]), MLP(6, [3])])(seen).isnan()[0, :, 0].tolist()
-        [False, True]
+        >>> EachModality([MLP(6, [3]), MLP(6, [3])])(seen)[0, :, -1].tolist()
+        [1.0, 0.0]
     """
 
     takes_missing: ClassVar[bool] = True
@@ -51,16 +53,20 @@ class EachModality(Part):
         widths = [math.prod(features_of(net, None)) for net in nets]
         if len(set(widths)) > 1:
             raise Mistake(f"got networks with {', '.join(map(str, widths))} features: give equally many to each.")
-        self.features = (len(widths), widths[0])
+        self.features = (len(widths), widths[0] + 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        pieces = x.unbind(1) if self.modalities is None else self.modalities.split(x).values()
+        if self.modalities is None:
+            pieces, there = x[..., :-1].unbind(1), x[..., -1] > 0  # (B, M)
+        else:
+            pieces, there = tuple(self.modalities.split(x).values()), self.modalities.seen(x)
         found = []
-        for net, piece in zip(self.nets, pieces, strict=True):
-            gone = piece.isnan().flatten(1).all(-1)  # (B,)
+        for m, (net, piece) in enumerate(zip(self.nets, pieces, strict=True)):
+            gone = ~there[:, m]
             out = net(piece.masked_fill(gone.view(-1, *[1] * (piece.ndim - 1)), 0.0)).flatten(1)
-            found.append(out.masked_fill(gone.unsqueeze(-1), torch.nan))
-        return torch.stack(found, 1)  # (B, M, F)
+            found.append(out.masked_fill(gone.unsqueeze(-1), 0.0))
+        features = torch.stack(found, 1)
+        return torch.cat([features, there.unsqueeze(-1).to(features)], -1)
 
 
 class ModalBlock(TopDownBlock):
@@ -71,7 +77,7 @@ class ModalBlock(TopDownBlock):
 
     Args:
         latent_dim, above, hidden: as for TopDownBlock.
-        seen: F, the width of the features of one modality.
+        seen: F, the width of the features of one modality, without the number that says that it is there.
     """
 
     cites: ClassVar[tuple[str, ...]] = ("dorent2023",)
@@ -84,11 +90,10 @@ class ModalBlock(TopDownBlock):
 
         Args:
             p: the prior.
-            seen: (B, M, F), NaN where missing.
+            seen: (B, M, F + 1), as EachModality gives it.
             state: (*leading, above), or None at the top.
         """
-        there = ~seen.isnan().any(-1, keepdim=True)  # (B, M, 1)
-        features = seen.masked_fill(~there, 0.0)
+        features, there = seen[..., :-1], seen[..., -1:] > 0  # (B, M, F), (B, M, 1)
         if state is not None:
             leading = (*state.shape[:-1], features.shape[-2])
             features = torch.cat([features.expand(*leading, -1), state.unsqueeze(-2).expand(*leading, -1)], -1)

@@ -47,7 +47,8 @@ class ExpertFit(Term):
 
     The draws and their density carry no gradient here, so that q(z|x) and the likelihood follow the other terms as if
     there were no experts: where those two have settled, the experts settle where they would if they were trained
-    afterwards, as in the source.
+    afterwards, as in the source. Not so with clip= and skip=, which go by one norm of all gradients; and keep="best"
+    and early stopping go by valid_loss, of which this is a part.
 
     Source: Senellart, Chadebec and Allassonnière 2023, arXiv:2305.11832.
     """

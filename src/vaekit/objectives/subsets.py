@@ -26,7 +26,8 @@ class OfSubsets(Term):
 
     Args:
         term: such as ELBO(), which is then a bound on log p of what is left.
-        subsets: the names that are left, each; every modality alone where nothing is given.
+        subsets: the names that are left, each; every modality alone where nothing is given. An item that has none of
+            them counts what the term is of nothing: 0 of a bound whose posterior is then the prior.
 
     Example:
         >>> from vaekit.objectives import ELBO
@@ -57,7 +58,8 @@ class FromSubsets(Term):
     """The mean of a term over subsets that alone are encoded, while all of an item is scored.
 
     Of a bound it is a bound on log p(x) whose posterior is the one of some modalities in turn, so that the latents that
-    these give have to tell of the others (Dorent et al. 2023, arXiv:2309.08747).
+    these give have to tell of the others (Dorent et al. 2023, arXiv:2309.08747). Where modalities are missing each
+    different subset of those that an item has counts once, and the empty one only where there is no other.
 
     Args:
         term: such as ELBO().
@@ -82,18 +84,21 @@ class FromSubsets(Term):
 
     def forward(self, model: Model, trace: Trace) -> Tensor:
         modalities, terms = modalities_of(model), []
-        for subset in self.subsets if self.subsets is not None else MixtureOfExperts.all_subsets(modalities):
+        subsets = self.subsets if self.subsets is not None else MixtureOfExperts.all_subsets(modalities)
+        for subset in subsets:
             part = trace
             if set(subset) != set(modalities.names):  # of all the trace is there already
                 part = model.trace(modalities.only(trace.x, subset), trace.y, samples=self.samples)
             terms.append(self.term(model, Trace(trace.x, trace.y, part.levels, part.px, missing=trace.missing)))
-        return torch.stack(terms).mean(0)
+        counted = different(subsets, modalities, trace.x)
+        return torch.where(counted, torch.stack(terms, -1), 0.0).sum(-1) / counted.sum(-1)
 
 
 class RandomSubsets(Term):
     """The sum of a term over items of which subsets of the modalities are left, drawn anew for each item and step.
 
-    Each draw is one of the 2^M - 1 subsets that are not empty, all equally likely (Wu and Goodman 2018, section 2.2).
+    Each draw is one of the 2^M - 1 subsets, of the M modalities that an item has, that are not empty, all equally
+    likely (Wu and Goodman 2018, section 2.2).
 
     Args:
         term: such as ELBO().
@@ -113,15 +118,33 @@ class RandomSubsets(Term):
     def forward(self, model: Model, trace: Trace) -> Tensor:
         modalities, x = modalities_of(model), trace.x
         every = torch.stack([modalities.mask([name]) for name in modalities.names]).to(x.device)  # (M, *X)
-        bits = 2 ** torch.arange(len(every), device=x.device)
+        seen = modalities.seen(x)  # (B, M)
+        bits = torch.where(seen, 2 ** seen.cumsum(1) // 2, 0)  # one for each modality that is there
         terms = []
         for _ in range(self.count):
-            chosen = (torch.rand(1, len(x), device=x.device)[0] * (2 ** len(every) - 1)).long() + 1  # (B,)
-            kept = (chosen.unsqueeze(1) & bits) > 0  # (B, M)
+            chosen = (torch.rand(1, len(x), device=x.device)[0] * bits.sum(1)).long() + 1  # (B,)
+            kept = (chosen.unsqueeze(1) & bits) > 0
             left = (kept.view(*kept.shape, *[1] * (x.ndim - 1)) & every).any(1)
             some = model.trace(x.masked_fill(~left, torch.nan), trace.y, samples=self.term.samples)
             terms.append(self.term(model, some))
         return torch.stack(terms).sum(0)
+
+
+def different(subsets: Sequence[Sequence[str]], modalities: Modalities, x: Tensor) -> Tensor:
+    """Which subsets count for an item, (B, S): the first of those that leave the same of what it has.
+
+    Those that leave nothing count only where all do, the first of them then.
+
+    Example:
+        >>> x = torch.tensor([[0.0, 0.0], [0.0, torch.nan]])
+        >>> different([["first"], ["second"], ["first", "second"]], Modalities((2,)), x).tolist()
+        [[True, True, True], [True, False, False]]
+    """
+    members = torch.tensor([[name in subset for name in modalities.names] for subset in subsets], device=x.device)
+    left = members & modalities.seen(x).unsqueeze(1)  # (B, S, M)
+    code = (left * 2 ** torch.arange(left.shape[-1], device=x.device)).sum(-1)  # (B, S)
+    again = (code.unsqueeze(1) == code.unsqueeze(2)).tril(-1).any(-1)
+    return ~again & ((code > 0) | (code == 0).all(-1, keepdim=True))
 
 
 def modalities_of(model: Model) -> Modalities:

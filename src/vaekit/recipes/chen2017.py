@@ -8,15 +8,13 @@ from __future__ import annotations
 
 __all__ = ["flow_prior_vae", "lossy_vae"]
 
-import dataclasses
 from typing import Any
 
 from vaekit.messages import require_count
-from vaekit.models import VAE
 from vaekit.networks.flows import Autoregressive, Reversed
 from vaekit.objectives import Recipe
-from vaekit.priors import FlowPrior
 from vaekit.recipes.declare import extends
+from vaekit.recipes.flow_prior import under_flow
 from vaekit.recipes.gulrajani2017 import pixel_vae
 from vaekit.recipes.kingma2014 import vae
 
@@ -53,6 +51,4 @@ def _with_flow_prior(recipe: Recipe, flows: int, flow_width: int) -> Recipe:
     m: Any = recipe.model
     d = m.posterior.latent_shape[0]
     turns = [i % 2 == 1 for i in range(require_count("flows", flows))]
-    prior = FlowPrior(d, [Reversed(Autoregressive(d, hidden=[flow_width], backwards=turn)) for turn in turns])
-    model = VAE(prior, m.posterior, m.likelihood, transform=m.transform, context=m.context)
-    return dataclasses.replace(recipe, model=model)
+    return under_flow(recipe, [Reversed(Autoregressive(d, hidden=[flow_width], backwards=turn)) for turn in turns])

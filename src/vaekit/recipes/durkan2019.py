@@ -7,15 +7,13 @@ from __future__ import annotations
 
 __all__ = ["spline_prior_vae"]
 
-import dataclasses
 from typing import Any
 
 from vaekit.messages import require_count
-from vaekit.models import VAE
 from vaekit.networks.flows import SplineCoupling
 from vaekit.objectives import Recipe
-from vaekit.priors import FlowPrior
 from vaekit.recipes.declare import extends
+from vaekit.recipes.flow_prior import under_flow
 from vaekit.recipes.kingma2014 import vae
 
 
@@ -36,5 +34,4 @@ def spline_prior_vae(*, flows: int = 8, flow_width: int = 128, bins: int = 8, **
     (d,) = m.posterior.latent_shape
     more: dict[str, Any] = {"hidden": [flow_width] * 2, "bins": bins}
     layers = [SplineCoupling(d, odd=i % 2 == 1, **more) for i in range(require_count("flows", flows))]
-    model = VAE(FlowPrior(d, layers), m.posterior, m.likelihood, transform=m.transform, context=m.context)
-    return dataclasses.replace(recipe, model=model)
+    return under_flow(recipe, layers)

@@ -33,7 +33,9 @@ def jnf(
     """A VAE of several modalities with one encoder of all, and an autoregressive flow of each that is fitted to it.
 
     The paper trains the flows after the rest. Here all are trained at once, and the flows' loss reaches the flows
-    alone, so that the rest learns as it would without them; the projections of the paper's JNF-DCCA are not here.
+    alone, so that the rest learns as it would without them. Not so with clip= and skip=, which go by one norm of all
+    gradients; and keep="best" and early stopping go by valid_loss, which has the flows' loss in it. The projections of
+    the paper's JNF-DCCA are not here.
 
     Args:
         flows: how many maps for each modality, each in the other order.

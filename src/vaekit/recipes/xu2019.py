@@ -11,11 +11,10 @@ __all__ = ["realnvp_prior_vae"]
 from typing import Any
 
 from vaekit.messages import require_count
-from vaekit.models import VAE
 from vaekit.networks.flows import Coupling
 from vaekit.objectives import Recipe
-from vaekit.priors import FlowPrior
 from vaekit.recipes.declare import extends
+from vaekit.recipes.flow_prior import under_flow
 from vaekit.recipes.kingma2014 import vae
 
 
@@ -32,5 +31,4 @@ def realnvp_prior_vae(*, flows: int = 8, flow_width: int = 128, **vae_arguments:
     model: Any = recipe.model
     d: int = model.posterior.latent_shape[0]
     layers = [Coupling(d, hidden=[flow_width] * 2, odd=i % 2 == 1) for i in range(require_count("flows", flows))]
-    parts = {"transform": model.transform, "context": model.context}
-    return Recipe(VAE(FlowPrior(d, layers), model.posterior, model.likelihood, **parts), recipe.objective)
+    return under_flow(recipe, layers)
