@@ -6,7 +6,7 @@ __all__ = ["measure", "measure_loader", "prepared", "score_items"]
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -116,16 +116,16 @@ def measure(
         rows = np.sort(np.random.default_rng(seed).permutation(len(dataset))[:limit])
         whole = loader(model, dataset, how, batch_size=SCORE_BATCH, device=device)
         parts = counted(torch.from_numpy(rows).split(SCORE_BATCH), len(rows), "measuring the NLL", show=show)
-        found |= nll_numbers(model, (whole.rows(part.to(whole.x.device)) for part in parts), samples)
-    return found | {"bits_per_dim": bits(model, found["nll"])}
+        found |= nll_and_bits(model, (whole.rows(part.to(whole.x.device)) for part in parts), samples)
+    return found
 
 
 def measure_loader(model: Model, batches: ForeignLoader, *, samples: int, limit: int, seed: int = 0) -> dict[str, Any]:
     """The same numbers on the items of a DataLoader, the NLL on the first `limit` that it gives."""
     with forked(seed, batches.device):
         found = bound_numbers(model, batches.in_order(0))
-        found |= nll_numbers(model, _first(batches, limit), samples)
-    return found | {"bits_per_dim": bits(model, found["nll"])}
+        found |= nll_and_bits(model, _first(batches, limit), samples)
+    return found
 
 
 def _first(batches: ForeignLoader, limit: int) -> Iterator[Batch]:
@@ -140,10 +140,20 @@ def _first(batches: ForeignLoader, limit: int) -> Iterator[Batch]:
                 return
 
 
-def bits(model: Model, nll: float | None) -> float | None:
-    """The NLL in bits a dimension, where the likelihood gives probabilities."""
-    per_dim = math.prod(model.shape) * math.log(2)
-    return nll / per_dim if dataset_is_discrete(model) and nll is not None else None
+def nll_and_bits(model: Model, batches: Iterable[Batch], samples: int) -> dict[str, Any]:
+    """`nll_numbers`, and the NLL in bits for each number that is scored, where the likelihood gives probabilities."""
+    likelihood: Any = model.likelihood
+    discrete, scored = dataset_is_discrete(model), 0
+
+    def counting() -> Iterator[Batch]:
+        nonlocal scored
+        for batch in batches:
+            scored += int(likelihood.scored(batch.x).sum()) if discrete else 0
+            yield batch
+
+    found = nll_numbers(model, counting(), samples)
+    bits = found["nll"] * found["nll_items"] / (scored * math.log(2)) if scored else None
+    return found | {"bits_per_dim": bits}
 
 
 def dataset_is_discrete(model: Any) -> bool:

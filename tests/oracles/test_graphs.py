@@ -4,22 +4,32 @@ from __future__ import annotations
 
 import itertools
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse
 import torch
 from sklearn.metrics import average_precision_score, roc_auc_score
 from tests.laws.tables import numbers
 from torch import Tensor
+from torch.utils.data import DataLoader
 
 import vaekit as vk
 from vaekit import distributions, evaluation, recipes
-from vaekit.data import BlockModel, Context, check, graphs, hold_out_links, karate_club, read
+from vaekit.data import BlockModel, Context, Modalities, check, graphs, hold_out_links, karate_club, read
+from vaekit.likelihoods import Bernoulli, Joint, Links
+from vaekit.measure import measure, measure_loader
 from vaekit.messages import Mistake
-from vaekit.networks import GraphEncoder
+from vaekit.networks import MLP, GraphEncoder
 from vaekit.networks.graph import normalised
 from vaekit.objectives import BalancedLinks
+from vaekit.run.evaluating import evaluation_of
+from vaekit.run.loading import run_of
+from vaekit.training import ForeignLoader
+
+PIECES = {"graph": (3, 3), "marks": (2,)}
 
 
 def every(nodes: int) -> Tensor:
@@ -188,7 +198,7 @@ def test_the_elbo_lies_below_log_p_by_the_divergence_to_the_posterior() -> None:
 
 
 def test_links_and_missing_links_weigh_alike() -> None:
-    """The term against the weighted cross-entropy of the authors' code, over N^2 entries of each pair twice."""
+    """The term against the weighted cross-entropy of the authors' code, each pair twice but without the diagonal."""
     model = made(4, offset=False, balanced=True)
     x = every(4)[[11, 38, 62]]
     torch.manual_seed(1)
@@ -271,8 +281,15 @@ def test_what_is_held_out_is_as_many_of_each_and_unknown() -> None:
     assert torch.equal(held.adjacency[~gone], a.float()[~gone])
     again = hold_out_links(a, seed=3)
     assert (again.test[0] == held.test[0]).all() and not (hold_out_links(a, seed=4).test[0] == held.test[0]).all()
+    none = hold_out_links(a, valid=0, test=0.1)
+    assert len(none.valid[0]) == 0 and len(none.test[0]) == 16
+    full = torch.ones(3, 3) - torch.eye(3)
     with pytest.raises(Mistake, match="too few"):
-        hold_out_links(torch.ones(3, 3) - torch.eye(3))
+        hold_out_links(full, valid=0, test=0.4)
+    with pytest.raises(Mistake, match="valid=0.05 of 3 links is less than one"):
+        hold_out_links(full, test=0.4)
+    with pytest.raises(Mistake, match="got 2 graphs and wanted one"):
+        hold_out_links(torch.stack([a, a]))
 
 
 @pytest.mark.parametrize(
@@ -304,6 +321,43 @@ def test_features_are_refused_where_they_are_not_of_the_nodes() -> None:
     check(graphs([[0, 1], [1, 0]]))  # one graph is enough
 
 
+def test_what_teaches_nothing_is_refused() -> None:
+    gaps = torch.full((3, 4, 4), torch.nan)
+    gaps[0, 0, 1] = gaps[0, 1, 0] = gaps[2, 2, 3] = gaps[2, 3, 2] = 0.0
+    for diagonal in (torch.nan, 0.0):
+        gaps.diagonal(dim1=1, dim2=2).fill_(diagonal)
+        with pytest.raises(Mistake, match="no pair of nodes is known of graph 1"):
+            check(graphs(gaps))
+    check(graphs(gaps[[0, 2]]))
+    with pytest.raises(Mistake, match="has no rows"):
+        check(graphs(torch.zeros(0, 4, 4)))
+
+
+def test_sparse_matrices_and_tensors_that_are_trained_are_read() -> None:
+    a, _ = karate_club()
+    features = numbers(4, 34, 3)
+    want = graphs(a, features)
+    sparse = scipy.sparse.csr_matrix(a.numpy()), scipy.sparse.coo_array(features.numpy())
+    for given in (sparse, (a.float().requires_grad_(), features.clone().requires_grad_()), (a.to_sparse(), features)):
+        found = graphs(*given)
+        assert torch.equal(found.x.float(), want.x.float())
+        assert np.array_equal(found.context["features"], want.context["features"])
+
+
+def test_one_array_or_file_of_one_graph_is_a_graph(tmp_path: Path) -> None:
+    a = karate_club()[0].numpy()
+    np.save(tmp_path / "club.npy", a[None])
+    for data in (a[None], str(tmp_path / "club.npy")):
+        run = vk.fit("vgae", data, steps=2, verbose=False)
+        assert run.data.kind == "graph" and run.encode(data).shape == (1, 34 * 16)
+    assert vk.recipe("auto", a[None]).name == "vgae" and read(a[None].repeat(2, 0)).kind == "image"
+    with pytest.raises(Mistake, match=r"vk.data.graphs\(A\), or an array or a file .*\(1, N, N\)"):
+        vk.fit("vgae", a, steps=2, verbose=False)
+    for wrong, words in ((np.triu(a), "one way"), (2 * a, "not 0 or 1"), (0 * a, "no links")):
+        with pytest.raises(Mistake, match=f"holds one item.*Should it be one graph.*{words}"):
+            vk.fit("vgae", wrong[None], steps=2, verbose=False)
+
+
 def test_ranking_of_pairs_agrees_with_scikit_learn() -> None:
     p = numbers(8, 9, 9).sigmoid().numpy()
     pairs = np.stack(np.triu_indices(9, 1), 1)
@@ -312,6 +366,45 @@ def test_ranking_of_pairs_agrees_with_scikit_learn() -> None:
     score = p[pairs[:, 0], pairs[:, 1]]
     assert found["auroc"].value == pytest.approx(roc_auc_score(linked, score), abs=1e-12)
     assert found["average_precision"].value == pytest.approx(average_precision_score(linked, score), abs=1e-12)
+    assert evaluation.link_numbers(p, pairs.tolist(), linked.astype(int).tolist()) == found
+    for wrong in (pairs.astype(float), pairs - 1, pairs + 1):
+        with pytest.raises(Mistake, match="nodes from 0 to 8"):
+            evaluation.link_numbers(p, wrong, linked)
+
+
+def test_bits_are_those_of_the_pairs_that_are_known() -> None:
+    model = made(5)
+    x = every(5)[[3, 500, 900]]
+    x[0, 1, 2] = x[0, 2, 1] = x[2, 0, 4] = x[2, 4, 0] = x[2, 3, 4] = x[2, 4, 3] = torch.nan
+    assert model.likelihood.scored(x).tolist() == [9, 10, 8]
+    joint: Any = Joint({"graph": Links(3), "marks": Bernoulli(MLP(6, [4]), (2,))}, Modalities((11,), PIECES))
+    gap = torch.full((1,), torch.nan)
+    assert joint.scored(torch.cat([every(3)[5].flatten().float(), gap, torch.ones(1)]).unsqueeze(0)).tolist() == [3 + 1]
+    data = graphs(x)
+    m = measure(model, data, None, samples=3, limit=10, seed=0, device=torch.device("cpu"))
+    pairs = 27 / 3
+    assert m["bits_per_dim"] == pytest.approx(m["nll"] / (pairs * math.log(2)), rel=1e-12)
+    loaded = ForeignLoader(DataLoader(x, batch_size=2), model, seed=0, device=torch.device("cpu"))
+    other = measure_loader(model, loaded, samples=3, limit=10)
+    assert other["bits_per_dim"] == pytest.approx(other["nll"] / (pairs * math.log(2)), rel=1e-12)
+    found = evaluation_of(run_of(model), data, samples=3).numbers
+    assert found["bits_per_dim"].se == pytest.approx(found["nll"].se / (pairs * math.log(2)), rel=1e-12)
+
+
+def test_features_are_asked_for_where_they_are_read_alone(tmp_path: Path) -> None:
+    """The encoder reads them; sampling and decoding do without, and give the same with them."""
+    features = numbers(3, 34, 2)
+    data = graphs(karate_club()[0], features)
+    run = vk.fit(vk.recipe("vgae", data, latent_dim=2), data, steps=2, verbose=False)
+    z = run.encode(data)
+    told = {"features": features.reshape(1, -1).numpy()}
+    assert np.array_equal(run.decode(z), run.decode(z, told)) and run.decode(z).shape == (1, 34, 34)
+    assert np.array_equal(run.sample(3, seed=0), run.sample(3, told, seed=0)) and run.sample(3).shape == (3, 34, 34)
+    assert torch.equal(run.model.decode(torch.from_numpy(z)).mean, run.model.decode(torch.from_numpy(z), told).mean)
+    with pytest.raises(Mistake, match="conditional on features and got nothing"):
+        run.model.encode(data.x)
+    with pytest.raises(Mistake, match="did you mean 'features'"):
+        run.sample(3, {"feature": 1.0})
 
 
 # -- all of it -------------------------------------------------------------------------------------------------

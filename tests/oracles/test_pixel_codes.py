@@ -78,18 +78,18 @@ def test_samples_come_as_often_as_they_are_likely(temperature: float) -> None:
 
 
 def striped(n: int) -> Tensor:
-    """Pictures of one of two patterns in each of their quarters, the same in all but for few."""
+    """Pictures of one of two patterns in each of their 3 x 2 pieces, the same in all but the fourth of few."""
     kinds = (numbers(1, 2, 4, 4) > 0).float()
-    which = (torch.arange(n) % 2).view(n, 1).repeat(1, 4)
+    which = (torch.arange(n) % 2).view(n, 1).repeat(1, 6)
     which[::10, 3] = 1 - which[::10, 3]
-    quarters = kinds[which].unflatten(1, (2, 2))  # (n, 2, 2, 4, 4)
-    return quarters.permute(0, 1, 3, 2, 4).reshape(n, 8, 8)
+    pieces = kinds[which].unflatten(1, (3, 2))  # (n, 3, 2, 4, 4)
+    return pieces.permute(0, 1, 3, 2, 4).reshape(n, 12, 8)
 
 
 def test_it_is_fitted_to_a_model_and_its_rate_nears_the_codes_entropy(tmp_path: Path) -> None:
     torch.manual_seed(0)
     x = striped(400)
-    model: Any = recipes.vq_vae(shape=(8, 8), codes=4, code_dim=2, channels=[4, 4]).model.eval()
+    model: Any = recipes.vq_vae(shape=(12, 8), codes=4, code_dim=2, channels=[4, 4]).model.eval()
     with torch.no_grad():
         model.posterior.before_fit(x, {}, len(x))
     own = priors.PixelCodes(model.posterior.codebook, model.posterior.places, width=16, layers=1, size=3)
@@ -102,7 +102,7 @@ def test_it_is_fitted_to_a_model_and_its_rate_nears_the_codes_entropy(tmp_path: 
     share = counts / counts.sum()
     entropy, rate = float(-(share * share.log()).sum()), float(trace.kl.detach().mean())
     assert 0.5 < entropy <= rate + 1e-6 and rate < entropy + 0.1, (entropy, rate)
-    assert found.sample(3).shape == (3, 8, 8)
+    assert model.posterior.places == (3, 2) and found.sample(3).shape == (3, 12, 8)
     save_model(found, tmp_path, version="0")
     assert torch.equal(load_model(tmp_path).trace(x).kl, trace.kl)
 

@@ -27,7 +27,7 @@ def read_latents(name: str, run: Any, y: Any) -> tuple[Any, Any]:
     if hasattr(getattr(model, "posterior", None), "vectors") and _whole(z):
         vectors = model.posterior.vectors(z.to_numpy(copy=True) if hasattr(z, "columns") else z).detach().cpu().numpy()
         z = type(z)(vectors, index=z.index) if hasattr(z, "columns") else vectors
-    drawn = model.prior_sample(1, model.to_context(y, 1), 1.0)
+    drawn = model.prior_sample(1, model.to_context(y, 1, inferring=False), 1.0)
     width = sum(part.flatten(1).shape[1] for part in (drawn if isinstance(drawn, tuple) else (drawn,)))
     if z.ndim != 2 or z.shape[1] != width:
         raise Mistake(f"{name} holds latents of shape {tuple(z.shape)} and the model wants (items, {width}).")

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from vaekit.data.arrays import as_storage
-from vaekit.data.dataset import Dataset
+from vaekit.data.dataset import Dataset, graph_fault
 from vaekit.data.factors import ITEMS
 from vaekit.messages import Mistake, require_count
 
@@ -35,9 +35,9 @@ def graphs(adjacency: Any, features: Any = None, *, name: str = "graphs") -> Dat
     """Undirected graphs of N nodes each as a Dataset, whose items are their adjacency matrices.
 
     Args:
-        adjacency: (N, N) of one graph or (M, N, N) of several: 0 and 1, symmetric, 0 on the diagonal; NaN, with its
-            mirror image, for a pair of which nothing is known.
-        features: (N, F) or (M, N, F), of the nodes; they become the context "features", (M, N * F).
+        adjacency: (N, N) of one graph or (M, N, N) of several, an array, a tensor or a sparse matrix: 0 and 1,
+            symmetric, 0 on the diagonal; NaN, with its mirror image, for a pair of which nothing is known.
+        features: (N, F) or (M, N, F), of the nodes, likewise; they become the context "features", (M, N * F).
         name: what messages call it.
 
     Raises:
@@ -47,25 +47,29 @@ def graphs(adjacency: Any, features: Any = None, *, name: str = "graphs") -> Dat
         >>> graphs([[0, 1], [1, 0]], features=[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
         Dataset('graphs', graph, 1 items of (2, 2), float32)
     """
-    x = as_storage(adjacency if isinstance(adjacency, (Tensor, np.ndarray)) else np.asarray(adjacency), name)
+    x = as_storage(_dense(adjacency), name)
     x = x.unsqueeze(0) if x.ndim == 2 else x
     if x.ndim != 3 or x.shape[1] != x.shape[2] or x.shape[1] < 2:
         raise Mistake(f"got an adjacency of shape {tuple(x.shape)} and wanted (N, N), or (M, N, N) of several graphs.")
-    unknown = x.isnan()
-    if bool((~unknown & (x != 0) & (x != 1)).any()):
-        raise Mistake(f"{name!r} holds weights that are not 0 or 1: say which links there are, such as (A > 0).")
-    if bool(((x != x.mT) & ~(unknown & unknown.mT)).any()):
-        raise Mistake(f"{name!r} holds links that go one way: make them symmetric, such as np.maximum(A, A.T).")
-    if bool((x.diagonal(dim1=-2, dim2=-1) > 0).any()):
-        raise Mistake(f"{name!r} links nodes to themselves: set the diagonal to 0.")
+    if (fault := graph_fault(x)) is not None:
+        raise Mistake(f"{name!r} {fault}")
     context: dict[str, Any] = {}
     if features is not None:
-        told = np.asarray(features, dtype=np.float64)
+        told = as_storage(_dense(features), "features").double().numpy()
         told = told[None] if told.ndim == 2 else told
         if told.ndim != 3 or told.shape[:2] != tuple(x.shape[:2]):
             raise Mistake(f"got features of shape {told.shape} and wanted F numbers of {x.shape[1]} nodes each.")
         context["features"] = told.reshape(len(told), -1)
     return Dataset(name, x, "graph", context=context, index=range(len(x)))
+
+
+def _dense(values: Any) -> NDArray[Any] | Tensor:
+    """Values that may be sparse, as an array or a tensor."""
+    if isinstance(values, Tensor):
+        return values.detach().to_dense()
+    if hasattr(values, "toarray"):
+        return np.asarray(values.toarray())
+    return values if isinstance(values, np.ndarray) else np.asarray(values)
 
 
 @dataclass(frozen=True)
@@ -89,18 +93,22 @@ def hold_out_links(adjacency: Any, *, valid: float = 0.05, test: float = 0.1, se
 
     Args:
         adjacency: (N, N) of one graph.
-        valid, test: shares of the links.
+        valid, test: shares of the links; 0 for none.
         seed: of the choice.
 
     Raises:
-        Mistake: where a share is none, or a graph has too few links or missing ones.
+        Mistake: for several graphs, for shares that are none or make up no link, and where a graph has too few links or
+            missing ones.
 
     Example:
         >>> held = hold_out_links(karate_club()[0])
         >>> len(held.test[0]), held.test[1].sum(), int(held.adjacency.isnan().sum())
         (16, np.int64(8), 48)
     """
-    a = graphs(adjacency).x[0].float()
+    whole = graphs(adjacency).x
+    if len(whole) > 1:
+        raise Mistake(f"got {len(whole)} graphs and wanted one, (N, N): hold out links of each by itself.")
+    a = whole[0].float()
     if not (0 <= valid < 1 and 0 <= test < 1 and 0 < valid + test < 1):
         raise Mistake(f"got valid={valid} and test={test} and wanted shares of the links, from 0 up to 1 together.")
     rng = np.random.default_rng(seed)
@@ -108,7 +116,10 @@ def hold_out_links(adjacency: Any, *, valid: float = 0.05, test: float = 0.1, se
     value = a[pairs[:, 0], pairs[:, 1]].numpy()
     linked, apart = (rng.permutation(pairs[value == kind]) for kind in (1, 0))
     counts = [round(share * len(linked)) for share in (valid, test)]
-    if sum(counts) == 0 or sum(counts) >= len(linked) or sum(counts) > len(apart):
+    for part, share, count in zip(("valid", "test"), (valid, test), counts, strict=True):
+        if share and not count:
+            raise Mistake(f"{part}={share} of {len(linked)} links is less than one: give more, or 0 for none.")
+    if sum(counts) >= len(linked) or sum(counts) > len(apart):
         raise Mistake(f"got {len(linked)} links and {len(apart)} pairs without, too few to hold out {counts} of both.")
     found, start = [], 0
     for count in counts:

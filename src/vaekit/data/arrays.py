@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from vaekit.data.dataset import Dataset
+from vaekit.data.dataset import Dataset, graph_fault
 from vaekit.messages import Mistake
 
 CHANNELS = (1, 3, 4)
@@ -22,6 +22,8 @@ def from_array(
     array: np.ndarray | Tensor, *, name: str = "array", origin: str = "numpy", layout: str | None = None
 ) -> Dataset:
     """A Dataset of an array: (N, D) is a table, (N, H, W) grey images, 4-D images.
+
+    (1, N, N) of 0 and 1, symmetric with 0 on the diagonal and not all 0, is one graph.
 
     Args:
         array: the items. Torch tensors are NCHW; the layout of a 4-D numpy array is read off its channels.
@@ -54,10 +56,12 @@ def from_array(
         kept = (layout or "NCHW") if isinstance(array, Tensor) else (layout or _layout(name, tuple(x.shape)))
         if kept == "NHWC":
             x = x.permute(0, 3, 1, 2).contiguous()  # (N, C, H, W)
+    one = x.dim() == 3 and len(x) == 1 and x.shape[1] == x.shape[2]
+    graph = one and graph_fault(x) is None and bool((x == 1).any())
     return Dataset(
         name=name,
         x=x,
-        kind="table" if x.dim() == 2 else "image",
+        kind="table" if x.dim() == 2 else "graph" if graph else "image",
         layout="NHWC" if kept == "NHWC" else None,
         index=range(len(x)),
         origin=origin,

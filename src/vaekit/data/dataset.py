@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["Dataset", "check", "frame_like", "restore"]
+__all__ = ["Dataset", "check", "frame_like", "graph_fault", "restore"]
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -123,13 +123,24 @@ def frame_like(dataset: Dataset, values: Tensor, names: Sequence[str]) -> Any:
 
 
 def check(dataset: Dataset) -> None:
-    """Raise Mistake where nothing can be learned: one row, a column without values, all columns constant."""
+    """Raise Mistake where nothing can be learned: one row, a column without values, all columns constant.
+
+    Of graphs one is enough, but each needs a known pair of nodes.
+    """
     if dataset.kind == "graph":
-        return  # one graph has many pairs of nodes to learn from
+        check_values(dataset)
+        known = (~dataset.x.isnan()).triu(1).flatten(1).any(1)
+        if not bool(known.all()):
+            blind = int((~known).nonzero()[0])
+            raise Mistake(f"no pair of nodes is known of graph {blind} of {dataset.name!r}: leave it out.")
+        return
     if len(dataset) == 1:
+        square = len(dataset.shape) == 2 and dataset.shape[0] == dataset.shape[1] > 1
+        fault = (graph_fault(dataset.x) or "has no links") if square else None
         raise Mistake(
             f"{dataset.name!r} holds one item, which can be neither split nor trained on: "
             "give at least two, and some hundreds for a useful model."
+            + (f" Should it be one graph, of which one is enough: as an adjacency matrix it {fault}" if fault else "")
         )
     if not _varies(dataset.x[:64]):  # the first rows nearly always decide, without a pass over all
         if not _varies(dataset.x):
@@ -145,6 +156,23 @@ def check(dataset: Dataset) -> None:
                 f"column {names[0]!r} of {dataset.name!r} holds no value at all: "
                 f"leave it out, with drop={names[:5]!r} (--drop) where columns have names."
             )
+
+
+def graph_fault(x: Tensor) -> str | None:
+    """Why matrices (M, N, N) are not those of undirected graphs without loops, with the remedy; None where they are.
+
+    Example:
+        >>> graph_fault(torch.eye(3).unsqueeze(0))
+        'links nodes to themselves: set the diagonal to 0.'
+    """
+    unknown = x.isnan()
+    if bool((~unknown & (x != 0) & (x != 1)).any()):
+        return "holds weights that are not 0 or 1: say which links there are, such as (A > 0)."
+    if bool(((x != x.mT) & ~(unknown & unknown.mT)).any()):
+        return "holds links that go one way: make them symmetric, such as np.maximum(A, A.T)."
+    if bool((x.diagonal(dim1=-2, dim2=-1) > 0).any()):
+        return "links nodes to themselves: set the diagonal to 0."
+    return None
 
 
 def check_values(dataset: Dataset) -> None:

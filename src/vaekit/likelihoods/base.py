@@ -51,6 +51,10 @@ class Likelihood(Conditional):
         """Numbers per element of the item that the head makes."""
         return 1
 
+    def scored(self, x: Tensor) -> Tensor:
+        """How many numbers of each item (B, *X) are scored, (B,): those that are not missing."""
+        return (~x.isnan()).flatten(1).sum(1)
+
     def with_net(self, net: nn.Module, shape: Sequence[int], **more: Any) -> Likelihood:
         """The same family with this network behind it."""
         return type(self)(**{**self.arguments, "net": net, "shape": tuple(shape), **more})

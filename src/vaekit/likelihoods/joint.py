@@ -125,6 +125,12 @@ class Joint(Likelihood):
         """Let the likelihood of each modality begin at those items that have it."""
         self.modalities.begin(self.parts, x, y, n)
 
+    def scored(self, x: Tensor) -> Tensor:
+        """How many numbers of all modalities of each item are scored, (B,)."""
+        pieces = self.modalities.split(x)
+        found = [part.scored(pieces[name]) for name, part in zip(self.modalities.names, self.parts, strict=True)]
+        return torch.stack(found).sum(0)
+
     def forward(self, *given: Tensor | None) -> Blocks:
         return Blocks({n: p(*given) for n, p in zip(self.modalities.names, self.parts, strict=True)}, self.modalities)
 

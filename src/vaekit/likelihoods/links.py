@@ -54,5 +54,10 @@ class Links(Likelihood):
             pairs = x[:, rows, columns]
             offset.copy_(torch.logit(pairs.nanmean().nan_to_num(0.5).clamp(1e-4, 1 - 1e-4)))
 
+    def scored(self, x: Tensor) -> Tensor:
+        """How many pairs of nodes of each graph (B, N, N) are known, (B,)."""
+        rows, columns = torch.triu_indices(self.shape[0], self.shape[0], 1, device=x.device)
+        return super().scored(x[:, rows, columns])
+
     def forward(self, *given: Tensor | None) -> distributions.Links:
         return distributions.Links(self.net(given[0]))

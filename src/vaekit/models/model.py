@@ -126,24 +126,31 @@ class Model(Part):
         """A tensor in the user's units and storage type as a floating one in the model's, on its own device."""
         return x.to(parameter_dtype(self)) if self.transform is None else self.transform(x)
 
-    def to_context(self, y: Any, n: int) -> dict[str, Tensor] | None:
-        """y in the user's units (labels, columns) as encoded tensors, (n, width) each."""
+    def to_context(self, y: Any, n: int, *, inferring: bool = True) -> dict[str, Tensor] | None:
+        """y in the user's units (labels, columns) as encoded tensors, (n, width) each.
+
+        Where nothing is inferred fields that neither prior nor likelihood reads may be left out.
+        """
         if self.context is None:
             if y is None:
                 return None
             if not any(getattr(part, "reads", ()) for part in self.modules()):
                 raise Mistake("this model is conditioned on nothing and got a context: leave y= (given=) out.")
             return {"y": torch.as_tensor(y)} if not isinstance(y, Mapping) else dict(y)
-        if y is None and not set(self.context.widths) - set(self.infers):
-            like = next(iter(self.parameters()))
+        fields, like = self.context.fields, next(iter(self.parameters()))
+        if not inferring:
+            told = set(getattr(y, "columns", y if isinstance(y, Mapping) else ()))
+            told.update(*(getattr(part, "reads", ()) for part in (getattr(self, "prior", None), self.likelihood)))
+            fields = {name: field for name, field in fields.items() if name in told}
+        if y is None and not set(fields) - set(self.infers):
             return {name: like.new_zeros(n, width) for name, width in self.context.widths.items()}
         if y is None:
             raise Mistake(
-                f"this model is conditional on {', '.join(self.context.widths)} and got nothing: "
+                f"this model is conditional on {', '.join(fields)} and got nothing: "
                 "give y= in Python (given= for sampling), --given field=value on the command line."
             )
-        like = next(iter(self.parameters()))
-        return {k: v.to(like.device, parameter_dtype(self)) for k, v in self.context.encode(y, n).items()}
+        encoded = Context(fields or self.context.fields).encode(y, n)
+        return {k: v.to(like.device, parameter_dtype(self)) for k, v in encoded.items()}
 
     # -- the user's units ----------------------------------------------------------------------------------
 
@@ -155,7 +162,7 @@ class Model(Part):
     def decode(self, z: Any, y: Any = None) -> Distribution:
         """p(x|z,y) in the user's units, batch as z's leading axes."""
         rows = len(z[0]) if isinstance(z, tuple) else len(z)
-        return UserUnits(self._likelihood(z, self.to_context(y, rows)), self.transform)
+        return UserUnits(self._likelihood(z, self.to_context(y, rows, inferring=False)), self.transform)
 
     def _value(self, p: Distribution, mean: bool | None) -> Tensor:
         """The mean for pictures, a draw for tables, unless said."""
@@ -174,7 +181,7 @@ class Model(Part):
             raise Mistake(f"got n = {n!r} and wanted at least one sample: give n=1 or more, a whole number.")
         if not isinstance(temperature, Real) or not 0 <= temperature < math.inf:
             raise Mistake(f"got temperature={temperature!r} and wanted a number, 0 or more.")
-        context = self.to_context(y, n)
+        context = self.to_context(y, n, inferring=False)
         z = self.prior_sample(n, context, temperature)
         return self._value(UserUnits(self._likelihood(z, context), self.transform), mean)
 

@@ -20,8 +20,9 @@ from vaekit.objectives.term import Term
 class BalancedLinks(Term):
     """-log p(A|z) of a graph with P known pairs, P1 linked and P0 not, weighed so that both kinds make up half of it.
 
-    It is what the authors' code of the variational graph autoencoder minimises, there with each pair counted twice:
-    links are rare, and unweighed they are outvoted. It is no bound on log p(A).
+    Links are rare, and unweighed they are outvoted. The authors' code of the variational graph autoencoder minimises
+    the like over all N^2 entries of A + I: each pair twice, each node's link to itself, and pairs that are held out as
+    missing links. Here a pair counts once, and loops and unknown pairs do not. It is no bound on log p(A).
 
     Example:
         >>> import vaekit as vk

@@ -112,9 +112,8 @@ def _find(name: str | Callable[..., Recipe], dataset: Dataset) -> Callable[..., 
         return name
     if name == "auto":
         large = dataset.kind == "image" and min(dataset.shape[-2:]) >= 32
-        name = (
-            "miwae" if _has_gaps(dataset) else "conditional_vae" if dataset.context else "vae_conv" if large else "vae"
-        )
+        usual = "conditional_vae" if dataset.context else "vae_conv" if large else "vae"
+        name = "vgae" if dataset.kind == "graph" else "miwae" if _has_gaps(dataset) else usual
     if name not in RECIPES:
         close = difflib.get_close_matches(name, list(RECIPES), n=1)
         hint = f"did you mean {close[0]!r}? " if close else ""

@@ -36,7 +36,8 @@ def vgae(
 
     An item is a graph, its adjacency matrix (N, N); one large graph is one item. Pairs that are not known are NaN: they
     are not scored, and `reconstruct` tells how likely they are linked. Features of the nodes are the context, N * F
-    numbers a graph, which are taken as they are and which the encoder alone reads. `vk.data.graphs` makes data of both.
+    numbers a graph, which are taken as they are and which the encoder alone reads. `vk.data.graphs` makes data of both;
+    without features an array or a file of shape (M, N, N) will do, (1, N, N) of one graph.
     Latents are those of the nodes, one after the other: `run.encode(data).reshape(-1, N, D)`. Nats are a graph's, each
     pair counted once.
 
@@ -47,8 +48,9 @@ def vgae(
         hidden: width of the hidden layer.
         beta: the weight of the rate, of N * D latents.
         offset: whether the log-odds of a link have a learned constant beside z_i . z_j, which the paper lacks.
-        balanced: links and missing links weighed alike, as by the authors' code, which finds the few links of sparse
-            graphs sooner; no bound on log p(A) then.
+        balanced: links and missing links weighed alike, which finds the few links of sparse graphs sooner; no bound on
+            log p(A) then. As in the authors' code, but for its links of nodes to themselves, and its pairs held out,
+            which it scores as missing links: here neither is scored.
         context: of the features.
 
     Example:
@@ -62,7 +64,8 @@ def vgae(
     """
     if len(shape) != 2 or shape[0] != shape[1]:
         raise Mistake(
-            f"got items of shape {tuple(shape)} and wanted adjacency matrices, (N, N): give vk.data.graphs(A)."
+            f"got items of shape {tuple(shape)} and wanted adjacency matrices, (N, N): give vk.data.graphs(A), or an "
+            "array or a file of shape (M, N, N), (1, N, N) of one graph."
         )
     nodes, width = shape[0], None if context is None else sum(context.widths.values())
     if context is not None:

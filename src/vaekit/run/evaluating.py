@@ -4,7 +4,6 @@ from __future__ import annotations
 
 __all__ = ["Evaluation", "evaluate", "evaluation_of", "flat", "require_studies"]
 
-import math
 import warnings
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -170,7 +169,7 @@ def _numbers(m: dict[str, Any], model: Model, words: str) -> dict[str, Number]:
     drawn = bound or f"importance sampling, K = {k:,} draws{on}"
     ess = f"median over items, of {k} draws{on}" + (f"; too low: {m['ess_warning']}" if m["ess_warning"] else "")
     bits = m["bits_per_dim"] is not None
-    scale = math.prod(model.shape) * math.log(2)
+    scale = m["nll"] / m["bits_per_dim"] if m["bits_per_dim"] else 0.0  # nats of a bit for each number scored
     found = {
         "elbo": Number(m["elbo"], "nats", bound or f"beta = 1, one draw an item{on}", m["elbo_se"], m["items"]),
         "rate": Number(m["rate"], "nats", bound or f"KL(q(z|x) || p(z)){on}", m["rate_se"], m["items"]),
@@ -181,7 +180,7 @@ def _numbers(m: dict[str, Any], model: Model, words: str) -> dict[str, Number]:
         "nll_mc_se": Number(m["nll_mc_se"], "nats", bound or "over draws, by the delta method", items=n),
         "ess": Number(m["ess"], "draws", bound or ess, items=n),
         "bits_per_dim": Number(
-            m["bits_per_dim"], "bits", drawn if bits else DENSITY, m["nll_se"] / scale if bits and n > 1 else None, n
+            m["bits_per_dim"], "bits", drawn if bits else DENSITY, m["nll_se"] / scale if scale and n > 1 else None, n
         ),
         "active_units": Number(
             m["active_units"], "latents", f"variance of the posterior mean > 0.01{on}", items=m["items"]

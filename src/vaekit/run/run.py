@@ -143,7 +143,7 @@ class Run:
     def _decoded(self, z: Tensor, y: Any, mean: bool | None) -> Tensor:
         tensor = z.to(self.device)
         like = next(self.model.parameters())
-        context = self.model.to_context(y, len(tensor))
+        context = self.model.to_context(y, len(tensor), inferring=False)
         parts = []
         for rows in torch.arange(len(tensor)).split(CHUNK):
             some = None if context is None else {k: v[rows] for k, v in context.items()}
