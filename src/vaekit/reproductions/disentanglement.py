@@ -48,7 +48,7 @@ ROWS = [
         "FactorVAE and beta-TCVAE lower the total correlation at the VAE's reconstruction (dSprites)",
         "a lower total correlation than the VAE's at a distortion at most 5 % above", _lower, sprites,
         {
-            "recipes": {"vae": {}, "factor_vae": {"gamma": 6.0}, "beta_tc_vae": {"beta": 4.0}},
+            "recipes": {"vae": {}, "factor_vae": {"gamma": 2.0}, "beta_tc_vae": {"beta": 1.5}},
             "items": 10_000, "hidden": [512, 256], "latent_dim": 10,
             "training": {"epochs": 30, "batch_size": 128, "lr": 1e-3, "seed": 0},
         },

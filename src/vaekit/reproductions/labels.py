@@ -79,10 +79,10 @@ ROWS = [
         "at least 90 % of the test digits right", lambda f: f["right, %"] >= 90, few_labels,
         {
             "labels": 100, "items": 50_000, "repeat": 50, "seed": 0,
-            "arguments": {"alpha": 10.0, "hidden": [500], "latent_dim": 50},
-            "training": {"epochs": 30, "batch_size": 200},
+            "arguments": {"alpha": 50.0, "hidden": [500], "latent_dim": 50},
+            "training": {"epochs": 60, "batch_size": 200, "precision": "bf16"},
         },
-        40,
+        25,
     ),
     Row(
         "cvae_quadrants", "sohn2015", ("conditional_prior_vae",),
