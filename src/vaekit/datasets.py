@@ -13,7 +13,7 @@ Example:
     >>> data.x.shape, sorted(data.extras)
     (torch.Size([100, 64, 64]), ['orientation', 'position_x', 'position_y', 'scale', 'shape'])
     >>> [name for name in BUILTINS if BUILTINS[name].files == ()]
-    ['digits', 'dsprites', 'scenes', 'bars']
+    ['digits', 'dsprites', 'scenes', 'bars', 'blocks']
 """
 
 from __future__ import annotations
