@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 __all__ = [
-    "VAE", "EachModality", "HierarchicalVAE", "JoinedBlock", "Level", "ModalBlock", "Model", "PictureBlock",
-    "ResidualPictureBlock", "TopDownBlock", "Trace", "VampTop",
-    "VAE", "BidirectionalVAE", "Downward", "HierarchicalVAE", "JoinedBlock", "Level", "Model", "PictureBlock",
-    "ResidualPictureBlock", "TopDownBlock", "Trace", "Upward", "VampTop",
+    "VAE", "BidirectionalVAE", "Downward", "EachModality", "HierarchicalVAE", "JoinedBlock", "Level", "ModalBlock",
+    "Model", "PictureBlock", "ResidualPictureBlock", "TopDownBlock", "Trace", "Upward", "VampTop",
 ]  # fmt: skip
 
 from vaekit.models.bidirectional import BidirectionalVAE, Downward, Upward

@@ -49,8 +49,6 @@ __all__ = [
     "ResidualDecoder",
     "ResidualEncoder",
     "SelfAttention",
-    "Shares",
-    "SpectralNorm",
     "TokenDecoder",
     "TokenEncoder",
     "Series",
