@@ -50,9 +50,7 @@ def tiled(
     if [side * shrink for side in size] != list(x.shape[-2:]):
         raise Mistake(f"got a picture of {x.shape[-2]} x {x.shape[-1]} and wanted sides that {shrink} divides.")
     if not isinstance(overlap, int) or not 0 <= overlap < min(tile):
-        raise Mistake(
-            f"got overlap={overlap!r} and wanted 0 to {min(tile) - 1}, less than a tile has."
-        )
+        raise Mistake(f"got overlap={overlap!r} and wanted 0 to {min(tile) - 1}, less than a tile has.")
     if size[0] <= tile[0] and size[1] <= tile[1]:
         return function(x)
     high, wide = (min(side, most) for side, most in zip(size, tile, strict=True))
