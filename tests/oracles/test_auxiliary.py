@@ -238,3 +238,14 @@ def test_moments_are_those_of_the_mixture() -> None:
 def test_what_is_no_label_is_refused_by_its_name() -> None:
     with pytest.raises(vk.Mistake, match="auxiliary_dgm wants one label as y= .*got nothing"):
         recipes.auxiliary_dgm(shape=(4,))
+
+
+def test_a_tempered_one_is_a_distribution_of_z_alone() -> None:
+    """Draws at temperature t have q(z|a)'s and q(a)'s variances times t^2: of z = a + noise, 2 t^2."""
+    first = d.DiagonalGaussian(torch.zeros(1, 1).double(), torch.zeros(1, 1).double())
+    q = d.Auxiliary(first, lambda a: d.DiagonalGaussian(a, 0 * a), lambda z: d.DiagonalGaussian(z, 0 * z), 1)
+    cold = q.tempered(0.5)
+    torch.manual_seed(0)
+    z = cold.rsample((20_000,))
+    assert z.shape == (20_000, 1, 1) and cold.log_prob(z).shape == (20_000, 1)
+    assert float(z.var()) == pytest.approx(0.5, rel=0.05)

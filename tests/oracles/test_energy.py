@@ -13,8 +13,8 @@ from tests.oracles.test_learned_priors import follows, white
 from torch import Tensor
 
 import vaekit as vk
-from vaekit import priors
-from vaekit.maths import langevin
+from vaekit import priors, recipes
+from vaekit.maths import annealed_log_mean, langevin
 from vaekit.messages import Mistake
 
 
@@ -68,16 +68,66 @@ def test_the_density_is_normalised_and_what_is_drawn() -> None:
         prior.train().log_z_error()
 
 
-def test_a_tilt_that_draws_cannot_weigh_says_so() -> None:
-    prior = strong(latents=32)
+def nearly_linear(slope: float) -> Any:
+    """f = A z_1 but for the bend of one tanh unit."""
+    prior: Any = priors.Energy(2, hidden=[1]).double().eval()
+    with torch.no_grad():
+        prior.net.layers[0].weight.copy_(torch.tensor([[0.01, 0.0]]))
+        prior.net.layers[0].bias.zero_()
+        prior.out.weight.fill_(slope / 0.01)
+        prior.out.bias.zero_()
+    return prior
+
+
+@pytest.mark.parametrize("slope", [5.0, 8.0, 10.0])
+def test_a_tilt_beyond_all_fixed_draws_is_normalised_all_the_same(slope: float) -> None:
+    """The mass of A = 10 lies where none of the fixed draws is: by them log Z would be 18 nats less."""
+    prior = nearly_linear(slope)
+    line = torch.linspace(-30, 30, 60_001, dtype=torch.float64)
+    log_mass = slope / 0.01 * (0.01 * line).tanh() - 0.5 * line**2 - 0.5 * math.log(2 * math.pi)
+    exact = float(log_mass.logsumexp(0)) + math.log(1e-3)
+    found, error = float(prior.log_mean_weight()), prior.log_z_error()
+    assert error < 0.2 and abs(found - exact) < 4 * error + 1e-3, (found, exact, error)
+    assert prior.doubt() is None
+    assert float(nearly_linear(slope).log_mean_weight()) == found, "it is a function of the weights"
+
+
+def test_the_annealed_mean_is_exact_for_slopes_and_squares() -> None:
+    """log E[exp(a z)] = a^2 / 2 and log E[exp(-c z^2 / 2)] = -log(1 + c) / 2, in the mean of exp over sets."""
+    torch.manual_seed(0)
+    a = torch.tensor([3.0, -2.0, 1.0]).double()
+    noise = torch.randn(64, 100, 3).double()
+    for f, exact in ((lambda z: z @ a, 7.0), (lambda z: -4.5 * z.square().sum(-1), -1.5 * math.log(10.0))):
+        gap = (annealed_log_mean(f, noise, stages=32) - exact).exp()
+        assert abs(float(gap.mean()) - 1) < 4 * float(gap.std()) / 8 and float(gap.std()) < 0.5
+
+
+def walled(prior: Any) -> None:
+    """All the mass lies where the sum of the 32 latents is above 17, three of its deviations."""
     with torch.no_grad():
         prior.net.layers[0].weight.fill_(0.05)
         prior.net.layers[0].bias.zero_()
         prior.net.layers[2].weight.fill_(1.0)
         prior.net.layers[2].bias.fill_(-16 * math.tanh(0.05 * 17))
-        prior.out.weight.fill_(20.0)  # all the mass lies where the latents' sum is above 17, three of its deviations
-    prior.train().eval()
-    assert prior.log_z_error() > 0.05 > strong().log_z_error()
+        prior.out.weight.fill_(20.0)
+        prior.out.bias.zero_()
+
+
+def test_a_tilt_that_draws_cannot_weigh_says_so() -> None:
+    """A wall of 640 nats: log Z is right to its error, by quadrature, and as that is large evaluation warns."""
+    model: Any = recipes.energy_prior_vae(shape=(4,), latent_dim=32, hidden=[5]).model
+    prior = model.prior = priors.Energy(32, hidden=[16, 16])
+    walled(prior)
+    model.eval()
+    total = torch.linspace(-40, 80, 120_001, dtype=torch.float64)
+    f = 320 * (16 * ((0.05 * total).tanh() - math.tanh(0.85))).tanh()
+    exact = float((f - total**2 / 64 - 0.5 * math.log(64 * math.pi)).logsumexp(0)) + math.log(1e-3)
+    found, error = float(prior.log_mean_weight()), prior.log_z_error()
+    assert error > 0.05 > strong().log_z_error() and abs(found - exact) < 4 * error, (found, exact, error)
+    assert strong().doubt() is None and strong().train().doubt() is not None
+    with pytest.warns(UserWarning, match="log Z is known to"):
+        said = vk.evaluate(model, torch.zeros(12, 4).numpy(), samples=20)["nll"]
+    assert "in doubt" in said.how
 
 
 def test_the_slope_of_the_constant_is_the_exact_one() -> None:

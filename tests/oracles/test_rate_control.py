@@ -218,3 +218,9 @@ def test_geco_asks_for_its_goal() -> None:
     """No distortion suits all data: one is asked for, and the message says how to give it."""
     with pytest.raises(Mistake, match="give distortion="):
         recipes.geco_vae(shape=(6,))
+
+
+@pytest.mark.parametrize("weight", [-1.0, 0.0, "a"])
+def test_a_forcing_that_pulls_the_other_way_is_refused(weight: Any) -> None:
+    with pytest.raises(Mistake, match="weight"):
+        recipes.mu_forcing_vae(shape=(6,), weight=weight)

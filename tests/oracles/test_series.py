@@ -327,3 +327,71 @@ def test_pictures_and_single_numbers_are_series_too() -> None:
     for shape, latents in (((8,), 8), ((8, 6), 24), ((4, 2, 3), 12), ((1, 8, 8), 32)):
         model = recipes.gp_vae(shape=shape, hidden=[4]).model
         assert model.posterior.latent_shape == (latents,) and model.sample(2).shape == (2, *shape)
+
+
+def test_a_head_of_series_is_rescaled_a_row_a_step() -> None:
+    torch.manual_seed(0)
+    head = Head((6, 4), (6, 3), 2).double()
+    with torch.no_grad():
+        head.places.copy_(numbers(1, 2, 6, 3))
+    x, shift, factor = numbers(2, 5, 6, 4), numbers(3, 3), torch.tensor([2.0, 0.5, -3.0]).double()
+    first, other = head(x)
+    head.rescale(0, shift, factor)
+    torch.testing.assert_close(head(x)[0], (first - shift) * factor, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(head(x)[1], other, rtol=0, atol=0)
+
+
+def test_as_many_latents_as_steps_are_no_series() -> None:
+    """Each latent of a whole reads all steps, T latents too; items of T numbers have one layer for all steps."""
+    torch.manual_seed(0)
+    x = 0.1 * torch.randn(40, 8, 3)
+    plan: Any = vk.recipe("vae", x.numpy(), encoder=networks.SeriesEncoder((8, 3), [16]), latent_dim=8, hidden=[8])
+    head = plan.model.posterior.head
+    features = torch.randn(8, 16, requires_grad=True)
+    for value in head(features)[0]:
+        (slope,) = torch.autograd.grad(value, features, retain_graph=True)
+        assert bool((slope.abs().sum(1) > 0).all())
+    vk.fit(plan, x.numpy(), epochs=1, batch_size=20, verbose=False)  # which ends in a new scale
+    one = Gaussian(scale=FixedScale(1.0)).with_net(networks.StepDecoder(8, 1, [5]), (8,))
+    assert one.head.layer.weight.shape == (1, 5) and one(torch.zeros(3, 8)).mean.shape == (3, 8)
+
+
+def test_a_banded_posterior_makes_one_head(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Any] = []
+    plain = Head.__init__
+
+    def noted(self: Any, *args: Any, **more: Any) -> None:
+        made.append(args)
+        plain(self, *args, **more)
+
+    monkeypatch.setattr(Head, "__init__", noted)
+    posteriors.Banded(networks.SeriesEncoder((T, X), [8], window=3), T * C, steps=T)
+    assert made == [((T, 8), (T, C), 3)]
+
+
+def test_draws_keep_their_precision_under_autocast() -> None:
+    p, q = process().float()(), banded(3)
+    q = d.BandedGaussian(q.loc.float(), q.log_scale.float(), q.ratio.float())
+    noise = q.noise((4,))
+    found = []
+    for narrow in (False, True):
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=narrow):
+            torch.manual_seed(0)
+            found.append((q.from_noise(noise), p.sample((4,))))
+    assert all(torch.equal(a, b) for a, b in zip(*found, strict=True))
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"process": "Cauchy"}, {"process": 3}, {"lengths": 3.0}, {"lengths": ["a"]}, {"lengths": "a"}]
+)
+def test_what_is_no_process_is_refused(wrong: Any) -> None:
+    with pytest.raises(Mistake, match=next(iter(wrong))):
+        vk.recipe("gp_vae", torch.zeros(4, 5, 2).numpy(), channels=1, **wrong)
+
+
+def test_a_process_has_a_name_on_the_command_line() -> None:
+    x = torch.zeros(4, 5, 2).numpy()
+    plan: Any = vk.recipe("gp_vae", x, channels=1, hidden=[4], process="SquaredExponentialProcess")
+    assert type(plan.model.prior) is priors.SquaredExponentialProcess
+    with pytest.raises(Mistake, match="wanted a class"):
+        recipes.gp_vae(shape=(5, 2), process="CauchyProcess")

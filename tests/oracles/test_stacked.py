@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import dataclasses
 import math
 from pathlib import Path
 from typing import Any
@@ -332,3 +333,20 @@ def test_both_at_once_where_no_first_stage_is_given() -> None:
         StackedELBO().bound(first(), first().trace(X))
     with pytest.raises(vk.Mistake, match="m1_m2 wants one label"):
         recipes.m1_m2(shape=(4,))
+
+
+def test_a_loaded_first_stage_still_stands_still(tmp_path: Path) -> None:
+    """Files say what has settled; those that do not are read as they were."""
+    x = X.float()
+    plan = recipes.m1_m2(shape=(4,), m1=first().float(), latent_dim=1, hidden=[6], context=LABEL)
+    save_model(plan.model, tmp_path, version="0")
+    model: Any = load_model(tmp_path)
+    kept = [copy.deepcopy(part.state_dict()) for part in (model.posterior.first, model.likelihood)]
+    moving = copy.deepcopy(model.prior.state_dict())
+    y = {"kind": ["a", "", "c", "b", ""]}
+    model = vk.fit(dataclasses.replace(plan, model=model, build=None), x.numpy(), y=y, epochs=3, verbose=False).model
+    assert any(not torch.equal(v, model.prior.state_dict()[k]) for k, v in moving.items())
+    parts = [model.posterior.first, model.likelihood]
+    for part, state in zip(parts, kept, strict=True):
+        assert all(torch.equal(v, part.state_dict()[k]) for k, v in state.items())
+    assert not any(p.requires_grad for part in parts for p in part.parameters())

@@ -61,6 +61,11 @@ class Auxiliary(Chained):
     def frozen(self) -> Distribution:
         raise Mistake("a posterior with an auxiliary variable has no score apart from its draws: use ELBO or IWAE.")
 
+    def tempered(self, temperature: float) -> Auxiliary:
+        """The same with q(a) and q(z|a) tempered; any r will do."""
+        first = self.first.tempered(temperature)
+        return Auxiliary(first, lambda a: self.then(a).tempered(temperature), self.back, self.sizes[-1])
+
     @property
     def mean(self) -> Tensor:
         return self._moments()[0]

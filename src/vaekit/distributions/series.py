@@ -65,7 +65,7 @@ class GaussianProcess(Distribution):
         with torch.no_grad():
             like = self.tril
             noise = torch.randn((*sample_shape, *like.shape[:2], 1), dtype=like.dtype, device=like.device)
-            return (like @ noise).squeeze(-1).mT.flatten(-2)
+            return _product(like, noise).squeeze(-1).mT.flatten(-2)
 
     def tempered(self, temperature: float) -> GaussianProcess:
         """The same with its scales multiplied by the temperature (0: the mode)."""
@@ -122,7 +122,7 @@ class BandedGaussian(Distribution):
     def from_noise(self, noise: Tensor) -> Tensor:
         """The sample that this noise makes; noise broadcasts, so that rows may share it."""
         columns = noise.unflatten(-1, self.loc.shape[-2:]).mT.unsqueeze(-1)  # (*batch, C, T, 1)
-        return self.mean + (self.factor() @ columns).squeeze(-1).mT.flatten(-2)
+        return self.mean + _product(self.factor(), columns).squeeze(-1).mT.flatten(-2)
 
     def rsample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         return self.from_noise(self.noise(tuple(sample_shape)))
@@ -142,6 +142,12 @@ class BandedGaussian(Distribution):
     def tempered(self, temperature: float) -> BandedGaussian:
         """The same with its scales multiplied by the temperature (0: the mode)."""
         return BandedGaussian(self.loc, self.log_scale + math.log(max(temperature, 1e-30)), self.ratio)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """a @ b as it is under autocast too, where a draw would be of another density than the one that is scored."""
+    with torch.autocast(a.device.type, enabled=False):
+        return a @ b
 
 
 @register_kl(BandedGaussian, GaussianProcess)

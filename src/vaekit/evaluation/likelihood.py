@@ -21,6 +21,7 @@ from vaekit.evaluation.number import Number, mean_error
 from vaekit.maths import log_mean_exp, log_mean_exp_error
 from vaekit.models import Model
 from vaekit.models.model import latent_mean, require_support
+from vaekit.priors import Prior
 
 ACTIVE = 0.01  # variance of the posterior mean above which a latent counts as used (Burda et al. 2016)
 CHUNK = 2**18  # numbers of decoded data held at a time: hidden layers of convolutions are 32 times as large
@@ -146,14 +147,14 @@ def nll_numbers(model: Model, batches: Iterable[Any], samples: int) -> dict[str,
 
     Returns:
         nll, nll_se (over items), nll_mc_se (over draws), nll_samples, nll_items, ess (its median), ess_warning (a
-        sentence, or None where the draws are enough), nll_curve ([k, nll, its error over items] for k = 1, 2, 5, 10,
-        ... K, each the mean over K // k groups of the same draws); for a Point posterior nll is None and nll_why says
-        why.
+        sentence, or None where the draws are enough), prior_warning (one on a prior whose densities are in doubt, or
+        None), nll_curve ([k, nll, its error over items] for k = 1, 2, 5, 10, ... K, each the mean over K // k groups of
+        the same draws); for a Point posterior nll is None and nll_why says why.
     """
     if not model.has_density:
         return {
             "nll": None, "nll_se": None, "nll_mc_se": None, "nll_samples": None, "nll_items": None, "ess": None,
-            "ess_warning": None, "nll_curve": None,
+            "ess_warning": None, "prior_warning": None, "nll_curve": None,
             "nll_why": "a Point posterior has no density, so there is no likelihood: train one such as 'vae'",
         }  # fmt: skip
     sizes = _curve_sizes(samples)
@@ -172,6 +173,7 @@ def nll_numbers(model: Model, batches: Iterable[Any], samples: int) -> dict[str,
         "nll_items": n,
         "ess": float(ess.median()),
         "ess_warning": _ess_warning(ess, samples),
+        "prior_warning": next(filter(None, (p.doubt() for p in model.modules() if isinstance(p, Prior))), None),
         "nll_curve": [[k, -float(v.mean()), mean_error(v)] for k, v in zip(sizes, by_size.T, strict=True)],
     }
 

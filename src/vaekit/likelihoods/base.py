@@ -45,7 +45,8 @@ class Likelihood(Conditional):
             return
         self.shape = tuple(shape)
         self.net = net
-        self.head = Head(features_of(net, features), self.shape, self.parameters_each(), narrow=self.narrow)
+        found, each = features_of(net, features), self.parameters_each()
+        self.head = Head(found, self.shape, each, narrow=self.narrow, steps=True)
 
     def parameters_each(self) -> int:
         """Numbers per element of the item that the head makes."""

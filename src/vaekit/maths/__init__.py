@@ -4,11 +4,13 @@ from __future__ import annotations
 
 __all__ = [
     "SCALES", "CentredMetric", "ball_exp", "ball_log", "increasing_root", "inside", "langevin",
+    "SCALES", "CentredMetric", "annealed_log_mean", "ball_exp", "ball_log", "increasing_root", "inside", "langevin",
     "log_bessel", "log_conformal", "log_mean_exp", "log_mean_exp_error", "log_spread", "mean_over_items", "mobius_add",
     "rational_quadratic", "riemannian_leapfrog", "rotated", "shrunk", "similarity", "similarity_scales",
     "similarity_window", "straight_through", "sum_event", "tempered_leapfrog", "turned", "vmf_gap",
 ]  # fmt: skip
 
+from vaekit.maths.annealing import annealed_log_mean
 from vaekit.maths.bessel import log_bessel
 from vaekit.maths.directions import vmf_gap
 from vaekit.maths.langevin import langevin

@@ -35,7 +35,7 @@ def features_of(net: nn.Module, features: Sequence[int] | int | None) -> tuple[i
 class Head(nn.Module):
     """A linear layer, or a 3x3 convolution where features and event are pictures of one size; its output is float32.
 
-    Where both are series of one length, features (T, F) and event (T, ...), it is one linear layer for all steps.
+    Where both are series of one length, features (T, F) and event (T, C, ...), it is one linear layer for all steps.
 
     Each has a bias for each element of the event: a convolution with one a channel has to draw what all pictures have
     in common from its features, and draws it from those of any latents, noise and all.
@@ -46,6 +46,7 @@ class Head(nn.Module):
         parameters: how many numbers each element of the event needs.
         narrow: under autocast multiply in its precision too, which leaves errors of 1/256 of a product; else the whole
             layer stays in float32.
+        steps: whether an event (T,) is a series too, a number a step; else its T numbers each read all features.
 
     Forward: (*leading, *features) -> as many tensors (*leading, *shape) as there are parameters; `leading` unfolds
     axes that were folded into one.
@@ -57,22 +58,29 @@ class Head(nn.Module):
     """
 
     def __init__(
-        self, features: Sequence[int], shape: Sequence[int], parameters: int = 1, *, narrow: bool = False
+        self,
+        features: Sequence[int],
+        shape: Sequence[int],
+        parameters: int = 1,
+        *,
+        narrow: bool = False,
+        steps: bool = False,
     ) -> None:
         super().__init__()
         self.narrow = narrow
         self.features, self.shape, self.parameters_each = tuple(features), tuple(shape), parameters
         self.pictures = len(self.features) == 3 and self.features[-2:] == self.shape[-2:] and len(self.shape) in (2, 3)
         self.series = len(self.features) == 2 and self.shape[:1] == self.features[:1]
+        self.series = self.series and (steps or len(self.shape) > 1)  # T latents of a whole are no steps
         self.layer: nn.Conv2d | nn.Linear
         if self.pictures:
             planes = self.shape[0] if len(self.shape) == 3 else 1
             self.layer = channels_last(nn.Conv2d(self.features[0], parameters * planes, 3, padding=1, bias=False))
             self.places = nn.Parameter(torch.zeros(parameters * planes, *self.shape[-2:]))
         elif self.series:
-            steps, each = self.shape[0], math.prod(self.shape[1:])
+            each = math.prod(self.shape[1:])
             self.layer = nn.Linear(self.features[1], parameters * each, bias=False)
-            self.places = nn.Parameter(torch.zeros(parameters, steps, each))
+            self.places = nn.Parameter(torch.zeros(parameters, self.shape[0], each))
         else:
             self.layer = nn.Linear(math.prod(self.features), parameters * math.prod(self.shape))
 
@@ -126,10 +134,11 @@ class Head(nn.Module):
     @torch.no_grad()
     def rescale(self, which: int, shift: Tensor, factor: Tensor) -> None:
         """Let one parameter be (what it was - shift) * factor from now on: a number for each element of the event, or
-        for each plane where the head makes pictures.
+        for each plane where the head makes pictures, or for each element of a step where it makes series.
         """
         weight = self._weight(which)
-        bias = self.bias(which).view(len(weight), -1)
+        bias = self.bias(which)
+        bias = bias.view(-1, len(weight)).mT if self.series else bias.view(len(weight), -1)
         bias.sub_(shift.unsqueeze(1)).mul_(factor.unsqueeze(1))
         weight.mul_(factor.view(-1, *[1] * (weight.ndim - 1)))
 

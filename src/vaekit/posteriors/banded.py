@@ -13,7 +13,6 @@ from torch.nn.functional import hardtanh
 
 from vaekit import distributions
 from vaekit.messages import Mistake, require_count
-from vaekit.networks import Head, features_of
 from vaekit.posteriors.base import Posterior
 from vaekit.posteriors.gaussian import LOG_SCALE
 
@@ -33,6 +32,7 @@ class Banded(Posterior):
         (torch.Size([5]), torch.Size([6]))
     """
 
+    parameters_each = 3
     cites: ClassVar[tuple[str, ...]] = ("fortuin2020",)
 
     def __init__(
@@ -44,10 +44,13 @@ class Banded(Posterior):
         features: Sequence[int] | int | None = None,
         reads: Sequence[str] = (),
     ) -> None:
-        super().__init__(net, latent_dim, features=features, reads=reads)
         if latent_dim % require_count("steps", steps):
             raise Mistake(f"got {latent_dim} latents and {steps} steps: give as many latents to each step.")
-        self.head = Head(features_of(net, features), (steps, latent_dim // steps), 3)
+        self.steps = steps  # asked for by the base, which makes the head
+        super().__init__(net, latent_dim, features=features, reads=reads)
+
+    def event(self, latent_dim: int, features: tuple[int, ...]) -> tuple[int, ...]:
+        return (self.steps, latent_dim // self.steps)
 
     def before_fit(self, x: Tensor, y: Mapping[str, Tensor], n: int) -> None:
         """Begin with codes as spread as N(0, 1), and with independent steps."""

@@ -32,6 +32,10 @@ class Prior(Conditional):
         p: Distribution = self(*given)
         return p
 
+    def doubt(self) -> str | None:
+        """Why its densities are not to be trusted in evaluation, in a sentence, or None."""
+        return None
+
     def at_best(self, z: Tensor) -> bool:
         """Become the best fit to latents, (N, *Z), where that takes no gradient; else start from what they tell.
 

@@ -29,7 +29,8 @@ class Exemplars(Prior):
     are at the step, through which the gradient flows: the paper's leave-one-out over a random subset. By Jensen's
     inequality a bound with this prior lies, in the mean over batches, below that with all other items.
     In evaluation the exemplars are all N training items. Their codes are kept, not the items: (N, D) numbers. They are
-    those of each item's last step, and after `vk.fit` those of the final encoder.
+    those of each item's last step, and after `vk.fit` those of the final encoder. A training item that is scored in
+    evaluation has its own code among the exemplars, so that only the NLL of held-out items compares with other priors'.
 
     Args:
         latent_dim: D, the number of latents.

@@ -9,6 +9,7 @@ __all__ = ["CauchyProcess", "Process", "SquaredExponentialProcess"]
 
 import math
 from collections.abc import Sequence
+from numbers import Real
 from typing import ClassVar
 
 import torch
@@ -35,7 +36,7 @@ class Process(Prior):
         super().__init__()
         t, c = require_count("steps", steps), require_count("channels", channels)
         self.latent_shape = (t * c,)
-        if lengths is not None and (len(lengths) != c or not all(0 < length < math.inf for length in lengths)):
+        if lengths is not None and not _suits(lengths, c):
             raise Mistake(f"got lengths={lengths!r} and wanted {c} numbers above 0, one a channel.")
         longest = math.log(max(t / 2, 1.0))
         start = torch.linspace(longest, 0.0, c) if lengths is None else torch.tensor([math.log(v) for v in lengths])
@@ -90,3 +91,9 @@ class SquaredExponentialProcess(Process):
 
     def kernel(self, squares: Tensor) -> Tensor:
         return (-0.5 * squares).exp()
+
+
+def _suits(lengths: object, channels: int) -> bool:
+    if not isinstance(lengths, Sequence) or isinstance(lengths, str) or len(lengths) != channels:
+        return False
+    return all(isinstance(v, Real) and not isinstance(v, bool) and 0 < float(v) < math.inf for v in lengths)

@@ -76,18 +76,20 @@ class Tilted(Prior):
         return self._final()[0]
 
     def _final(self) -> tuple[Tensor, Tensor]:
-        """The log of the mean weight of the fixed draws and the standard error of as many independent ones, worked out
-        once for the network as it is."""
+        """The log of the mean weight and its standard error, worked out once for the network as it is."""
         state = [(p, p._version, p.dtype, p.device) for p in self.parameters()]
         if self._known is None or not all(
             a is b and x == y for (a, *x), (b, *y) in zip(self._known[0], state, strict=True)
         ):
             with torch.no_grad():
-                parts = [self.weighed(noise) for noise in _normal_sequence(self.loc).split(FINAL // 8)]
-            weights = torch.cat(parts)
-            spread = (FINAL * weights.double().softmax(0).square().sum() - 1).clamp_min(0)  # relative variance
-            self._known = (state, torch.logsumexp(weights, 0) - math.log(FINAL), (spread / FINAL).sqrt())
+                self._known = (state, *self._worked_out())
         return self._known[1:]
+
+    def _worked_out(self) -> tuple[Tensor, Tensor]:
+        """Of the fixed draws, the error that of as many independent ones."""
+        weights = torch.cat([self.weighed(noise) for noise in _normal_sequence(self.loc).split(FINAL // 8)])
+        spread = (FINAL * weights.double().softmax(0).square().sum() - 1).clamp_min(0)  # relative variance
+        return torch.logsumexp(weights, 0) - math.log(FINAL), (spread / FINAL).sqrt()
 
     @torch.no_grad()
     def at_best(self, z: Tensor) -> bool:

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from vaekit import networks, posteriors
+from vaekit import networks, posteriors, priors
 from vaekit.data import ByModality, Context, Dataset, Modalities, read
 from vaekit.data.transforms import Levels, Rescale, Standardize, Transform
 from vaekit.likelihoods import (
@@ -62,6 +62,7 @@ POSTERIORS = {
 }
 ACTIVATIONS = {"relu": nn.ReLU, "tanh": nn.Tanh, "gelu": nn.GELU, "silu": nn.SiLU, "elu": nn.ELU}
 NETWORKS = {"dense": networks.Dense, "conv": networks.Convolutional, "residual": networks.Residual}
+PROCESSES = {kind.__name__: kind for kind in (priors.CauchyProcess, priors.SquaredExponentialProcess)}
 
 
 def recipe(
@@ -148,6 +149,8 @@ def _named(key: str, value: Any) -> Any:
         return _of(POSTERIORS, "posterior", value)
     if key == "activation":
         return _of(ACTIVATIONS, "activation", value)
+    if key == "process":
+        return _of(PROCESSES, "process", value)
     if key == "networks":
         return _of(NETWORKS, "networks", value)()
     return value

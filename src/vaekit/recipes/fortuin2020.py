@@ -13,7 +13,7 @@ from functools import partial
 
 from torch import nn
 
-from vaekit.messages import require_count
+from vaekit.messages import Mistake, require_count
 from vaekit.models import VAE
 from vaekit.networks import Series, ZeroFill
 from vaekit.objectives import Recipe
@@ -41,7 +41,7 @@ def gp_vae(
     Args:
         shape: of one series, the steps first: (T,), (T, C) or (T, C, H, W).
         channels: latents of a step; half the numbers of a step, at most 32, where nothing is given.
-        process: a class of vk.priors: CauchyProcess or SquaredExponentialProcess.
+        process: a class of vk.priors: CauchyProcess or SquaredExponentialProcess; `vk.recipe` takes its name too.
         lengths: the first length scale of each channel, in steps; from T / 2 down to 1 where nothing is given.
         hidden: widths of the encoder's layers behind a convolution in time, and of the decoder's of one step, reversed.
         activation: a torch.nn class.
@@ -54,6 +54,8 @@ def gp_vae(
         >>> model.sample(2).shape, model.prior.covariance().shape
         (torch.Size([2, 10, 3]), torch.Size([2, 10, 10]))
     """
+    if not (isinstance(process, type) and issubclass(process, Process)):
+        raise Mistake(f"got process={process!r} and wanted a class such as vk.priors.CauchyProcess.")
     steps = shape[0]
     each = latent_size(shape[1:], None) if channels is None else require_count("channels", channels)
     networks = Series(hidden, activation=activation)

@@ -38,6 +38,8 @@ def numbers(record: dict[str, Any]) -> list[tuple[str, str, str]]:
         rows.append(("NLL", "undefined", f"{m.get('nll_why') or 'there was no data to measure it on'}."))
     if m.get("ess_warning"):
         rows.append(("draws that count", f"{m['ess']:,.1f} of {m['nll_samples']:,}", f"Too few: {m['ess_warning']}"))
+    if m.get("prior_warning"):
+        rows.append(("prior", "in doubt", f"{m['prior_warning'][:1].upper()}{m['prior_warning'][1:]}"))
     if m.get("bits_per_dim") is not None:
         rows.append(("bits/dim", f"{m['bits_per_dim']:.4f}", "The NLL in bits for each dimension of an item."))
     if m.get("active_units") is not None:

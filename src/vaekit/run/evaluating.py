@@ -90,8 +90,9 @@ def evaluate(
     run = run_of(subject)
     held = None if data is None else run.read(data, y, **({} if labels is None else {"labels": labels}))
     found = evaluation_of(run, held, split=split, samples=samples, limit=limit, metrics=metrics, seed=seed)
-    if found.found["ess_warning"]:
-        warnings.warn(found.found["ess_warning"], stacklevel=2)
+    for warning in (found.found["ess_warning"], found.found["prior_warning"]):
+        if warning:
+            warnings.warn(warning, stacklevel=2)
     return {**found.numbers, **found.studied}
 
 
@@ -167,6 +168,7 @@ def _numbers(m: dict[str, Any], model: Model, words: str) -> dict[str, Number]:
     why, k, n, on = m.get("nll_why"), m["nll_samples"], m["nll_items"], f"; {words}"
     bound = why or None
     drawn = bound or f"importance sampling, K = {k:,} draws{on}"
+    drawn += f"; in doubt: {m['prior_warning']}" if m.get("prior_warning") else ""
     ess = f"median over items, of {k} draws{on}" + (f"; too low: {m['ess_warning']}" if m["ess_warning"] else "")
     bits = m["bits_per_dim"] is not None
     scale = m["nll"] / m["bits_per_dim"] if m["bits_per_dim"] else 0.0  # nats of a bit for each number scored

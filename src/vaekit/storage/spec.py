@@ -1,7 +1,7 @@
 """A composition of parts as JSON and back.
 
-A part is its kind (module:name) and its constructor's arguments; a part met twice is written once and referred to;
-a plain torch module is written as its path and filled by the loader's `modules`.
+A part is its kind (module:name) and its constructor's arguments, and whether it has settled; a part met twice is
+written once and referred to; a plain torch module is written as its path and filled by the loader's `modules`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,8 @@ class _Writer:
             number = self.seen[id(value)] = len(self.seen)
             kind = f"{type(value).__module__}:{type(value).__qualname__}"
             arguments = {k: self.write(v, f"{path}.{k}") for k, v in value.arguments.items()}
-            return {"$part": kind, "number": number, "arguments": arguments}
+            spec = {"$part": kind, "number": number, "arguments": arguments}
+            return {**spec, "settled": True} if value.settled else spec
         if isinstance(value, nn.Module):
             return {"$module": type(value).__qualname__}
         if isinstance(value, type) and value.__module__.startswith("torch.nn") and value.__name__ in ACTIVATIONS:
@@ -146,6 +147,8 @@ class _Reader:
             raise self.fail(path, str(error)) from error
         except Exception as error:  # whatever a constructor makes of wrong arguments
             raise self.fail(path, f"{cls.__name__} cannot be built from these arguments ({error}).") from error
+        if spec.get("settled") is True:
+            part.settle()
         if isinstance(spec.get("number"), int):
             self.made[spec["number"]] = part
         return part
