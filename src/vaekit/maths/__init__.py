@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 __all__ = [
-    "SCALES", "CentredMetric", "ball_exp", "ball_log", "increasing_root", "inside", "langevin",
     "SCALES", "CentredMetric", "annealed_log_mean", "ball_exp", "ball_log", "increasing_root", "inside", "langevin",
     "log_bessel", "log_conformal", "log_mean_exp", "log_mean_exp_error", "log_spread", "mean_over_items", "mobius_add",
     "rational_quadratic", "riemannian_leapfrog", "rotated", "shrunk", "similarity", "similarity_scales",
