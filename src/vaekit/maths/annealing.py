@@ -49,6 +49,9 @@ def annealed_log_mean(log_weight: Callable[[Tensor], Tensor], noise: Tensor, *, 
             places = (steps + torch.rand(sets, 1, dtype=noise.dtype, device=noise.device)) / n
             kept = torch.searchsorted(gained.softmax(-1).cumsum(-1), places).clamp_max(n - 1)  # systematic
             z = z.gather(1, kept.unsqueeze(-1).expand_as(z))
-            z = langevin(lambda z, b=share: b * log_weight(z) - 0.5 * z.square().sum(-1), z, steps=1, size=SIZE)
-            before = share
+
+            def log_density(z: Tensor, share: float = share) -> Tensor:
+                return share * log_weight(z) - 0.5 * z.square().sum(-1)
+
+            z, before = langevin(log_density, z, steps=1, size=SIZE), share
         return found
