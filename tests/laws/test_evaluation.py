@@ -177,6 +177,9 @@ class Weighted:
     def __init__(self, *log_w: Tensor) -> None:
         self.log_w = iter(log_w)
 
+    def modules(self) -> tuple[Any, ...]:
+        return ()
+
     def traces(self, x: Tensor, y: Any, samples: int, chunk: int) -> Any:
         log_w = next(self.log_w)
         assert log_w.shape == (samples, len(x))
