@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from typing import Any
@@ -180,3 +181,15 @@ def test_terms_that_read_densities_of_relaxed_draws_are_refused(term: Any) -> No
 def test_uneven_latents_are_refused() -> None:
     with pytest.raises(Mistake, match="N \\* K"):
         recipes.vae(shape=(6,), latent_dim=7, hidden=[4], posterior=posteriors.Categorical)
+
+
+def test_two_kinds_of_latents_are_met_by_a_prior_of_both() -> None:
+    """In `vae` as in `joint_vae`: the rate is the Gaussian's and log K less the entropy of the categories."""
+    torch.manual_seed(0)
+    kind = functools.partial(posteriors.GaussianCategorical, variables=2, levels=3)
+    model = recipes.vae(shape=(4,), latent_dim=8, posterior=kind).model.double().eval()
+    trace: Any = model.trace(torch.randn(5, 4, dtype=torch.float64))
+    gaussian, categories = trace.q.parts
+    rate = 0.5 * (gaussian.loc**2 + gaussian.scale**2 - 1 - 2 * gaussian.scale.log()).sum(1)
+    rate = rate + 2 * math.log(3) + (categories.log_probs.exp() * categories.log_probs).sum((1, 2))
+    torch.testing.assert_close(trace.kl, rate, rtol=1e-10, atol=1e-12)

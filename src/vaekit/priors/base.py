@@ -19,10 +19,15 @@ class Prior(Conditional):
 
     Attributes:
         slow: whether one density costs many passes of a network, so that few are taken where nobody asked.
+        made_of_items: whether it is made of the training items' codes, which `hold` gives it when training has ended.
     """
 
     latent_shape: tuple[int, ...]
     slow: ClassVar[bool] = False
+    made_of_items: ClassVar[bool] = False
+
+    def hold(self, codes: Tensor) -> None:
+        """Be made of these codes of all training items, (N, *Z), where it is made of items."""
 
     def among(self, q: Distribution, *given: Tensor | None) -> Distribution:
         """p(z|y) of the items of a training step, whose posteriors are q, batch () or (B,).

@@ -43,6 +43,7 @@ class Exemplars(Prior):
         tensor(-1.8379, grad_fn=<SubBackward0>)
     """
 
+    made_of_items: ClassVar[bool] = True
     cites: ClassVar[tuple[str, ...]] = ("norouzi2020",)
 
     def __init__(self, latent_dim: int, exemplars: int = 1000) -> None:

@@ -29,6 +29,7 @@ from vaekit.posteriors import (
     AnyQuantized,
     Categorical,
     Flow,
+    GaussianCategorical,
     Posterior,
     RelaxedBernoulli,
     StraightThroughBernoulli,
@@ -39,6 +40,7 @@ from vaekit.posteriors import Bernoulli as BernoulliPosterior
 from vaekit.posteriors import Gaussian as GaussianPosterior
 from vaekit.posteriors import Laplace as LaplacePosterior
 from vaekit.priors import (
+    Blocks,
     FairBernoulli,
     HypersphericalUniform,
     Laplace,
@@ -146,6 +148,9 @@ def wired(net: nn.Module, shape: Sequence[int], context: Context | None) -> dict
 def prior_for(posterior: Posterior) -> Prior:
     """What a posterior is usually met by: fair coins for bits, the uniform density on a sphere, else the normal."""
     (latent_dim,) = posterior.latent_shape
+    if isinstance(posterior, GaussianCategorical):
+        categories = UniformCategorical((latent_dim - posterior.reals) // posterior.levels, posterior.levels)
+        return Blocks([StandardNormal(posterior.reals), categories])
     if isinstance(posterior, Categorical):
         return UniformCategorical(latent_dim // posterior.levels, posterior.levels)
     if isinstance(posterior, WrappedNormal):

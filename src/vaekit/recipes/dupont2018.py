@@ -7,14 +7,13 @@ from __future__ import annotations
 
 __all__ = ["joint_vae"]
 
+import dataclasses
 import math
 from functools import partial
 
-from vaekit.models import VAE
 from vaekit.objectives import BlockCapacity, Recipe, Reconstruction
 from vaekit.objectives.schedules import Linear
 from vaekit.posteriors import GaussianCategorical
-from vaekit.priors import Blocks, StandardNormal, UniformCategorical
 from vaekit.recipes.compose import latent_size
 from vaekit.recipes.declare import extends
 from vaekit.recipes.kingma2014 import vae
@@ -44,12 +43,11 @@ def joint_vae(
     """
     reals = latent_size(vae_arguments["shape"], latent_dim)  # type: ignore[arg-type]
     posterior = partial(GaussianCategorical, variables=variables, levels=levels)
-    m, _ = vae(latent_dim=reals + variables * levels, posterior=posterior, **vae_arguments)
-    prior = Blocks([StandardNormal(reals), UniformCategorical(variables, levels)])
+    recipe = vae(latent_dim=reals + variables * levels, posterior=posterior, **vae_arguments)
     most = variables * math.log(levels)
     objective = (
         Reconstruction()
         + BlockCapacity(0, gamma, Linear(0.0, capacity, steps=0.5))
         + BlockCapacity(1, gamma, Linear(0.0, min(category_capacity, most), steps=0.5))
     )
-    return Recipe(VAE(prior, m.posterior, m.likelihood, transform=m.transform, context=m.context), objective)
+    return dataclasses.replace(recipe, objective=objective)

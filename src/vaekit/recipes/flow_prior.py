@@ -12,7 +12,6 @@ from vaekit.messages import Mistake
 from vaekit.models import VAE
 from vaekit.networks.flows import Layer
 from vaekit.objectives import Recipe
-from vaekit.posteriors import GaussianCategorical
 from vaekit.priors import FlowPrior, Laplace, StandardNormal
 
 
@@ -27,8 +26,7 @@ def under_flow(recipe: Recipe, layers: Sequence[Layer]) -> Recipe:
         Mistake: for a posterior without a density on R^D, from which the flow's has no distance.
     """
     m: Any = recipe.model
-    real = isinstance(m.prior, (StandardNormal, Laplace)) and not isinstance(m.posterior, GaussianCategorical)
-    if not real or not m.posterior.has_density:
+    if not isinstance(m.prior, (StandardNormal, Laplace)) or not m.posterior.has_density:
         raise Mistake(
             f"a flow is a prior of real latents and the posterior {type(m.posterior).__name__} has no density on R^D: "
             "use Gaussian, FullGaussian or Laplace, or the recipe 'vae'."

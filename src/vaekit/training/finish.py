@@ -24,7 +24,6 @@ from vaekit.likelihoods import OptimalScale
 from vaekit.models import VAE, Model
 from vaekit.noise import forked
 from vaekit.objectives import ELBO, Game
-from vaekit.priors import Exemplars
 from vaekit.training.loader import Loader
 
 BATCH = 512
@@ -34,7 +33,7 @@ SMALLEST = 1e-3  # a standard deviation below which a latent is left as it is
 
 @torch.no_grad()
 def settle(model: Model, game: Game, train: Loader, *, seed: int) -> None:
-    """Give latents the origin and unit, an optimal scale the value and exemplars the codes of all training items.
+    """Give latents the origin and unit, an optimal scale the value and a prior of the items their codes.
 
     Args:
         model: in evaluation mode, with the weights that the run keeps.
@@ -45,7 +44,8 @@ def settle(model: Model, game: Game, train: Loader, *, seed: int) -> None:
     if isinstance(model, VAE) and model.rescales and [type(term) for term in game.roles.values()] == [ELBO]:
         with forked(seed, train.device):
             _rescale(model, train)
-    if isinstance(prior := getattr(model, "prior", None), Exemplars):
+    prior: Any = getattr(model, "prior", None)
+    if getattr(prior, "made_of_items", False):
         with forked(seed, train.device):
             prior.hold(torch.cat([model._posterior(b.x, b.y).mean for b in train.in_order(BATCH)]))
     scale = getattr(getattr(model, "likelihood", None), "scale", None)
