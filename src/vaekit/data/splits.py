@@ -57,7 +57,9 @@ def split(
             )
         if fraction is not None and not 0 <= fraction < 1:
             raise Mistake(f"{part}={fraction} is no fraction of the rows: give a number from 0 up to 1, such as 0.1.")
-    pool = np.setdiff1d(np.arange(len(dataset)), np.concatenate([np.array([], dtype=np.int64), *named.values()]))
+    pool = np.arange(len(dataset))
+    if named:
+        pool = np.setdiff1d(pool, np.concatenate([*named.values()]))
     counts = {}
     for part in HELD_OUT:
         usual = 0.0 if dataset.kind == "graph" and len(pool) == 1 else DEFAULT  # of one graph none can be held out
@@ -69,7 +71,7 @@ def split(
             f"{counts['test']} test with rows in each: give more rows, or smaller fractions (0 for none)."
         )
     places = _places(dataset, pool, counts, seed, by)
-    drawn = {part: pool[places == part] for part in ("train", *HELD_OUT)}
+    drawn = {part: pool[places == place] for place, part in enumerate(("train", *HELD_OUT))}
     return drawn | {part: np.sort(rows) for part, rows in named.items()}
 
 
@@ -114,15 +116,15 @@ def join(dataset: Dataset, *, valid: Dataset | None = None, test: Dataset | None
 def _places(
     dataset: Dataset, pool: np.ndarray, counts: dict[str, int], seed: int, by: str | np.ndarray | Sequence[Any] | None
 ) -> np.ndarray:
-    """The part of each row of the pool."""
-    ends = np.array([len(pool) - counts["valid"] - counts["test"], len(pool) - counts["test"]])
-    names = np.array(["train", "valid", "test"])
+    """The part of each row of the pool: 0, 1 or 2 for train, valid or test, in a byte, for there may be many rows."""
+    train = len(pool) - counts["valid"] - counts["test"]
+    in_order = np.repeat(np.arange(3, dtype=np.int8), [train, counts["valid"], counts["test"]])
     if isinstance(by, str) and by == "time":
-        return names[np.searchsorted(ends, np.arange(len(pool)), side="right")]
+        return in_order
     random = np.random.default_rng(seed)
     if by is None:
-        places = np.empty(len(pool), dtype=names.dtype)
-        places[random.permutation(len(pool))] = names[np.searchsorted(ends, np.arange(len(pool)), side="right")]
+        places = np.empty_like(in_order)
+        places[random.permutation(len(pool))] = in_order
         return places
     groups = _groups(dataset, by)[pool]
     _, group, sizes = np.unique(groups, return_inverse=True, return_counts=True)
@@ -134,13 +136,13 @@ def _places(
         )
     order = random.permutation(len(sizes))
     filled = np.cumsum(sizes[order])  # rows in the first groups
-    part_of = np.full(len(sizes), "train", dtype=names.dtype)
+    part_of = np.zeros(len(sizes), dtype=np.int8)
     start = 0
     for left, part in enumerate(wanted):
         goal = counts[part] + (filled[start - 1] if start else 0)
         latest = len(sizes) - (len(wanted) - left)  # a group stays for each part to come, and for train
         stop = min(max(start + 1, int(np.abs(filled - goal).argmin()) + 1), latest)
-        part_of[order[start:stop]] = part
+        part_of[order[start:stop]] = 1 + HELD_OUT.index(part)
         start = stop
     return part_of[group]
 

@@ -16,6 +16,7 @@ from vaekit.messages import Mistake
 from vaekit.models import Model
 from vaekit.networks import parameter_dtype
 from vaekit.noise import derive
+from vaekit.training.order import Order
 
 NO_BATCHES = "the DataLoader gives no batches: it is empty, or drop_last drops its only batch."
 ON_DEVICE = 2 * 2**30  # bytes of data that are kept on the accelerator
@@ -146,21 +147,19 @@ class Loader:
         self.items = len(x) if rows is None else len(rows)
         self.batches = math.ceil(self.items / batch_size)
         self._dtype = parameter_dtype(model)  # looked for once, not at every batch
-        self._epoch, self._order = -1, torch.empty(0, dtype=torch.long)
+        self._epoch, self._order = -1, Order(0, 0)
 
-    def order(self, epoch: int) -> Tensor:
+    def order(self, epoch: int) -> Order:
         """The order of the items in an epoch."""
         if epoch != self._epoch:
-            generator = torch.Generator().manual_seed(derive(self.seed, epoch, 1))
-            self._order = torch.randperm(self.items, generator=generator).to(self.x.device)
-            self._epoch = epoch
+            self._epoch, self._order = epoch, Order(self.items, derive(self.seed, epoch, 1), self.x.device)
         return self._order
 
     def chosen(self, step: int) -> Tensor:
         """Which of the loader's items are the batch of an optimiser step, counted from 0."""
         epoch, i = divmod(step, self.batches)
         low, high = i * self.items // self.batches, (i + 1) * self.items // self.batches
-        return self.order(epoch)[low:high]
+        return self.order(epoch)(low, high)
 
     def batch(self, step: int) -> Batch:
         """The batch of an optimiser step, counted from 0."""
