@@ -38,6 +38,13 @@ def test_whole_numbers_of_many_values_are_numbers() -> None:
     assert many.encode([50], 1)["y"].item() == pytest.approx(25 / np.arange(51).std())
 
 
+def test_what_is_nearly_always_off_does_not_shout() -> None:
+    pixels = np.zeros((10_000, 3))
+    pixels[0, 0], pixels[::2, 1] = 1.0, 1.0  # on once, on half of the time, never on
+    encoded = Context.fit({"y": pixels}).encode([1.0, 1.0, 1.0], 1)["y"]
+    assert encoded[0].tolist() == [pytest.approx(5.0), pytest.approx(1.0), pytest.approx(1.0)]  # not 100
+
+
 def test_minus_one_is_a_level_among_negative_numbers() -> None:
     assert Context.fit({"y": np.array([-2, -1, 0])}).fields["y"] == {"levels": [-2, -1, 0]}
 

@@ -17,6 +17,7 @@ from vaekit.messages import Mistake, reject_unknown
 from vaekit.part import Part
 
 MOST_LEVELS = 50  # whole numbers with more distinct values are numbers
+FARTHEST = 5.0  # scales from the mean: a pixel that is nearly always off has a tiny deviation, and would shout when on
 
 
 class Context(Part):
@@ -42,7 +43,8 @@ class Context(Part):
     def fit(cls, context: Mapping[str, np.ndarray]) -> Context:
         """The fields of raw columns, (N,) or (N, D).
 
-        Strings, bools and whole numbers of at most 50 distinct values become levels, all else standardised numbers.
+        Strings, bools and whole numbers of at most 50 distinct values become levels, all else standardised numbers, of
+        which none is further than 5 from 0.
         Missing values ("", NaN, and -1 among whole numbers that are else not negative) are left out.
 
         Raises:
@@ -116,6 +118,7 @@ def _fit(name: str, values: np.ndarray) -> dict[str, Any]:
     if np.isnan(numbers).all(axis=0).any():
         raise Mistake(f"condition {name!r} holds no value at all in a column: leave it out.")
     mean, scale = np.nanmean(numbers, axis=0), np.nanstd(numbers, axis=0)
+    scale = np.maximum(scale, np.nanmax(np.abs(numbers - mean), axis=0) / FARTHEST)
     scale = np.where(scale > 0, scale, 1.0)
     return {"mean": mean.tolist(), "scale": scale.tolist()} | ({"missing": -1} if coded else {})
 
