@@ -1,6 +1,6 @@
 """Two trainings side by side on one machine: each with its share of the threads, and each with all of them.
 
-    VAEKIT_DATA=... python benchmarks/speed/beside.py
+VAEKIT_DATA=... python benchmarks/speed/beside.py
 """
 
 from __future__ import annotations
@@ -34,9 +34,7 @@ def child(shared: bool) -> None:
 def together(shared: bool, runs: int) -> float:
     """Items/s of all runs, which begin at once."""
     command = [sys.executable, __file__, "shared" if shared else "all"]
-    started = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(runs)
-    ]
+    started = [subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) for _ in range(runs)]
     for process in started:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
     for process in started:

@@ -1,6 +1,6 @@
 """A folder of JPEGs: how fast it is decoded, how fast it opens once it was, and how fast a small conv net takes it.
 
-    python benchmarks/speed/folder.py
+python benchmarks/speed/folder.py
 """
 
 from __future__ import annotations

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +57,25 @@ def test_a_model_of_ones_own_is_trained_in_place() -> None:
     before, model = state(plan.model), plan.model
     run = vk.fit((model, ELBO(beta=2.0)), TABLE, **QUICK)
     assert run.model is model and not same(before, state(model)) and run.metrics["recipe"] == "custom"
+
+
+def test_first_values_from_the_data_are_of_the_seed() -> None:
+    """A codebook's k-means centres too, whatever was drawn before."""
+    found = []
+    for elsewhere in (1, 2):
+        torch.manual_seed(elsewhere)
+        found.append(state(vk.fit(vk.recipe("vq_vae", TABLE, codes=4), TABLE, seed=0, **QUICK).model))
+    assert same(*found)
+
+
+def test_what_was_put_into_a_recipe_is_trained() -> None:
+    plan = recipe()
+    pair = vk.fit((copy.deepcopy(plan.model), ELBO(beta=2.0)), TABLE, lr=0.01, **QUICK)
+    run = vk.fit(replace(plan, objective=ELBO(beta=2.0)), TABLE, lr=0.01, **QUICK)
+    assert run.metrics["recipe"] == "custom" and run.model is plan.model
+    assert same(state(run.model), state(pair.model))
+    with pytest.raises(vk.Mistake, match="built anew"):
+        vk.fit_many(replace(plan, objective=ELBO()), TABLE, seeds=2, epochs=1)
 
 
 def test_the_numbers_are_complete_and_repeat(tmp_path: Path) -> None:

@@ -28,6 +28,7 @@ class Recipe:
         name: the recipe's name; arguments: what it was called with, for the record.
         build: the recipe function, with which a run makes the model anew under its own seed; without it
             the model is trained as it is.
+        made: the model and objective that the recipe function gave.
     """
 
     model: Model
@@ -37,6 +38,12 @@ class Recipe:
     name: str = "custom"
     arguments: Mapping[str, Any] = field(default_factory=dict)
     build: Callable[..., Recipe] | None = None
+    made: tuple[Model, Term | Game] | None = field(default=None, repr=False)
+
+    @property
+    def changed(self) -> bool:
+        """Whether model or objective were put in afterwards, by `dataclasses.replace`: they are trained as they are."""
+        return self.made is not None and any(a is not b for a, b in zip(self, self.made, strict=True))
 
     def __iter__(self) -> Iterator[Any]:
         return iter((self.model, self.objective))

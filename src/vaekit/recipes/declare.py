@@ -51,7 +51,8 @@ def _wrap(function: Callable[..., Recipe], parameters: dict[str, inspect.Paramet
             shape = f"vk.recipe({name!r}, data) reads it off data"
             remedy = shape if missing[0] == "shape" else f"give {missing[0]}=... (--set {missing[0]}=...)"
             raise ArgumentMistake(f"recipe {name!r} needs {missing[0]}=: {remedy}.")
-        return dataclasses.replace(function(**given), name=name, arguments=given, build=build)
+        recipe = function(**given)
+        return dataclasses.replace(recipe, name=name, arguments=given, build=build, made=tuple(recipe))
 
     build.__signature__ = inspect.Signature(list(parameters.values()))  # type: ignore[attr-defined]
     return build

@@ -24,6 +24,8 @@ def planned(recipe: Any, dataset: Dataset, y: Any) -> Recipe:
     """A recipe from its name, a function, a pair or itself, that fits the data."""
     if isinstance(recipe, Recipe):
         plan = recipe
+        if plan.changed:  # made anew, it would be what it was
+            plan = dataclasses.replace(plan, name="custom", arguments={}, build=None, made=None)
     elif isinstance(recipe, tuple) and len(recipe) == 2 and isinstance(recipe[1], (Term, Game)):
         plan = Recipe(*recipe)
     elif isinstance(recipe, str) or callable(recipe):

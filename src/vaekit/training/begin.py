@@ -30,7 +30,7 @@ def begin(recipe: Recipe, game: Game, train: Loader | ForeignLoader, settings: S
     model = recipe.model
     with forked(derive(settings.seed, 4), train.device):
         raw, y = _first_items(train)
-    with torch.no_grad():
+    with torch.no_grad(), forked(derive(settings.seed, 8), train.device):
         if model.transform is not None and not model.transform.settled:
             model.transform.before_fit(raw, {}, train.items)
         x = model.transformed(raw)
