@@ -79,6 +79,7 @@ def test_indices_in_the_models_own_hands() -> None:
         ("rvq_vae", {"depth": 2, "codes": 9, "code_dim": 2}, (5, 3, 4, 2)),
         ("grouped_vq_vae", {"groups": 2, "codes": 9, "code_dim": 4}, (5, 3, 4, 2)),
         ("sq_vae", {"codes": 9, "code_dim": 2}, (5, 3, 4)),
+        ("hrq_vae", {"depth": 2, "codes": 9, "code_dim": 2}, (5, 3, 4, 2)),
     ):
         model: Any = getattr(vk.recipes, name)(shape=(6, 7), channels=[4], **more).model.eval()
         indices = model.encode_indices(x)

@@ -180,6 +180,7 @@ POSTERIORS: dict[str, Callable[[], Any]] = {
     "Quantized": lambda: posteriors.Quantized(_net(4), networks.Codebook(5, 1), 3),
     "Quantized-FSQ": lambda: posteriors.Quantized(_net(4), networks.FSQ([6]), 3),
     "Rotated": lambda: posteriors.Rotated(_net(4), networks.Codebook(5, 1), 3),
+    "PathQuantized": lambda: posteriors.PathQuantized(_net(4), networks.RefiningCodes(5, 1, 3), 1),
     "StochasticallyQuantized": lambda: posteriors.StochasticallyQuantized(
         _net(4), networks.Codebook(5, 1, decay=None), 3
     ),
@@ -266,6 +267,7 @@ NETWORKS: dict[str, tuple[Callable[[], Any], tuple[int, ...], tuple[int, ...], b
         lambda: networks.TokenDecoder((3, 9, 7), (5, 2), patch=4, width=8, heads=2, layers=2, context=CONTEXT),
         (10,), (8, 9, 7), True),
     "ZeroFill": (lambda: networks.ZeroFill(networks.MLP(5, [6], context=CONTEXT)), (5,), (6,), True),
+    "SummedCodes": (lambda: networks.SummedCodes(networks.MLP(5, [6], context=CONTEXT), 3, 1), (15,), (6,), True),
 }  # fmt: skip
 
 # -- transforms: (make, data in the user's units) ----------------------------------------------------------------
@@ -368,6 +370,8 @@ RECIPES = [
     RecipeRow("grouped_vq_vae", arguments={"groups": 2, "codes": 5, "code_dim": 4, "places": 3, "hidden": [8]}),
     RecipeRow("sq_vae", arguments={"codes": 5, "code_dim": 2, "places": 3, "hidden": [8]}),
     RecipeRow("sq_vae_pictures", (2, 6, 7), {"codes": 5, "code_dim": 2, "channels": [4]}, of="sq_vae"),
+    RecipeRow("hrq_vae", arguments={"depth": 2, "codes": 5, "code_dim": 2, "places": 3, "hidden": [8]}),
+    RecipeRow("hrq_vae_pictures", (2, 6, 7), {"depth": 2, "codes": 5, "code_dim": 2, "channels": [4]}, of="hrq_vae"),
     RecipeRow("vq_vae_2", (2, 6, 7), {"codes": 16, "code_dim": 2, "channels": [4]}),
     RecipeRow("vq_vae_2_gradient", (4, 4), {"codes": 3, "code_dim": 2, "channels": [4], "decay": None}, of="vq_vae_2"),
     RecipeRow("vqgan", (2, 6, 7), {**_JUDGED, "codes": 16, "code_dim": 2}, steady=False),

@@ -44,11 +44,13 @@ __all__ = [
     "PooledMixture",
     "PowerSpherical",
     "RelaxedCodes",
+    "RelaxedPaths",
     "RelaxedOneHot",
     "Resampled",
     "RiemannianHamiltonian",
     "SemiImplicit",
     "SoftCodes",
+    "SoftPaths",
     "StandardGaussian",
     "StraightThroughBernoulli",
     "StraightThroughOneHot",
@@ -93,5 +95,6 @@ from vaekit.distributions.rows import AutoregressiveCodes
 from vaekit.distributions.semi_implicit import SemiImplicit
 from vaekit.distributions.series import BandedGaussian, GaussianProcess
 from vaekit.distributions.soft_codes import RelaxedCodes, SoftCodes
+from vaekit.distributions.soft_paths import RelaxedPaths, SoftPaths
 from vaekit.distributions.sphere import HypersphericalUniform, PowerSpherical, VonMisesFisher
 from vaekit.distributions.tilted import Tilted

@@ -15,6 +15,7 @@ from torch.distributions import Distribution, register_kl
 
 from vaekit.distributions.codes import Codes
 from vaekit.distributions.soft_codes import SoftCodes
+from vaekit.distributions.soft_paths import SoftPaths
 
 
 class AutoregressiveCodes(Distribution):
@@ -71,8 +72,9 @@ class AutoregressiveCodes(Distribution):
         return AutoregressiveCodes(self.net, self.codebook, self.places, self.temperature * temperature)
 
 
+@register_kl(SoftPaths, AutoregressiveCodes)
 @register_kl(SoftCodes, AutoregressiveCodes)
-def _no_closed_form(q: SoftCodes, p: AutoregressiveCodes) -> Tensor:
+def _no_closed_form(q: SoftCodes | SoftPaths, p: AutoregressiveCodes) -> Tensor:
     raise NotImplementedError  # of codes that are drawn; it is taken from the draws
 
 

@@ -17,6 +17,18 @@ from vaekit.distributions.codes import Codes, UniformCodes
 from vaekit.maths import straight_through
 
 
+def squared_distances(encoded: Tensor, table: Tensor) -> Tensor:
+    """From each of some vectors (*, D) to each of a table (K, D), (*, K)."""
+    squares = encoded.square().sum(-1, keepdim=True) + table.square().sum(-1)
+    return (squares - 2 * encoded @ table.T).clamp_min(0)
+
+
+def gumbel(log_probs: Tensor, u: Tensor | None = None) -> Tensor:
+    """Log-probabilities (*, K) with Gumbel noise, whose largest is a draw; u: numbers from [0, 1) to make it of."""
+    u = torch.rand(log_probs.shape, dtype=log_probs.dtype, device=log_probs.device) if u is None else u
+    return log_probs - (-u.clamp_min(torch.finfo(u.dtype).tiny).log()).log()
+
+
 class SoftCodes(Codes):
     """At each of N places a vector of a codebook, the likelier the nearer (Takida et al. 2022, arXiv:2205.07547).
 
@@ -38,9 +50,7 @@ class SoftCodes(Codes):
 
     def __init__(self, encoded: Tensor, table: Tensor, log_variance: Tensor, exact: Callable[[Tensor], Tensor]) -> None:
         self.table, self.exact = table, exact
-        squares = encoded.square().sum(-1, keepdim=True) + table.square().sum(-1)
-        distance = (squares - 2 * encoded @ table.T).clamp_min(0)  # (*batch, N, K)
-        self.strain_each = 0.5 * distance * (-log_variance).exp()
+        self.strain_each = 0.5 * squared_distances(encoded, table) * (-log_variance).exp()
         self.log_probs = (-self.strain_each).log_softmax(-1)
         indices = self.log_probs.argmax(-1)
         super().__init__(encoded, table[indices], indices, len(table))
@@ -70,9 +80,7 @@ class SoftCodes(Codes):
 
     def _noisy(self, sample_shape: tuple[int, ...]) -> Tensor:
         """log q with Gumbel noise, whose largest is a draw, (*sample_shape, *batch, N, K)."""
-        like = self.log_probs
-        u = torch.rand((*sample_shape, *like.shape), dtype=like.dtype, device=like.device)
-        return like - (-u.clamp_min(torch.finfo(u.dtype).tiny).log()).log()
+        return gumbel(self.log_probs.expand(*sample_shape, *self.log_probs.shape))
 
     def sample(self, sample_shape: tuple[int, ...] = ()) -> Tensor:  # type: ignore[override]
         with torch.no_grad():

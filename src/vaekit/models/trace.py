@@ -34,7 +34,8 @@ class Trace:
         missing: whether x may hold NaN.
 
     Scores are lazy and cached, apart for passes with and without gradients: `log_px, log_p, log_q, log_w` (K, B);
-    `kl` (B,), exact where the pair has a closed form; `kl_each` (B, *Z) where q and p factorise; `rates` (L, B).
+    `kl` (B,), exact where the pair has a closed form or, given the draws, each of its turns has; `kl_each` (B, *Z)
+    where q and p factorise; `rates` (L, B).
     """
 
     def __init__(
@@ -116,7 +117,7 @@ class Trace:
         if isinstance(q, PointMass):
             raise Mistake(NO_KL)
         try:
-            kl = kl_divergence(q, p)
+            kl = q.kl_along(p, z) if hasattr(q, "kl_along") else kl_divergence(q, p)
         except NotImplementedError:
             kl = q.log_prob(z) - p.log_prob(z)
         return kl.mean(0) if kl.ndim == 2 else kl

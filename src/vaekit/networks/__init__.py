@@ -44,6 +44,7 @@ __all__ = [
     "PixelCNN",
     "PixelNet",
     "Quantizer",
+    "RefiningCodes",
     "Residual",
     "ResidualCodes",
     "ResidualDecoder",
@@ -56,6 +57,7 @@ __all__ = [
     "StepDecoder",
     "TokenDecoder",
     "TokenEncoder",
+    "SummedCodes",
     "VectorTable",
     "WithoutClass",
     "ZeroFill",
@@ -90,6 +92,7 @@ from vaekit.networks.onehot import OneHot
 from vaekit.networks.pairs import Compressing, Convolutional, Curved, Dense, Mapped, Pair, Residual
 from vaekit.networks.patches import PatchCritic
 from vaekit.networks.quantizer import Quantizer, VectorTable
+from vaekit.networks.refining import RefiningCodes, SummedCodes
 from vaekit.networks.residual import Cell, PictureLevel, ResidualDecoder, ResidualEncoder
 from vaekit.networks.series import Series, SeriesEncoder, StepDecoder
 from vaekit.networks.several import Grouped, ResidualCodes

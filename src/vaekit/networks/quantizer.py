@@ -5,7 +5,7 @@ from __future__ import annotations
 __all__ = ["Quantizer", "VectorTable"]
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import embedding
 
 from vaekit.part import Part
@@ -27,6 +27,11 @@ class Quantizer(Part):
     width: int
     shape: tuple[int, ...] = ()
     legible: bool = True
+
+    @property
+    def outside(self) -> int:
+        """How many numbers a place has for the networks on both sides: D, where a vector is not made of several."""
+        return self.width
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         indices = self.nearest(x)
@@ -51,6 +56,10 @@ class Quantizer(Part):
     def member(self, x: Tensor) -> Tensor:
         """Whether each input is one of the vectors, (*leading)."""
         return (self.lookup(self.nearest(x)) == x).all(-1)
+
+    def entered(self, decoder: nn.Module) -> nn.Module:
+        """A decoder as it is given the vectors of all places: behind what becomes of them first, if anything."""
+        return decoder
 
     def start(self, x: Tensor) -> None:
         """Begin where some of an encoder's outputs are, (M, D); nothing where the vectors stand still."""

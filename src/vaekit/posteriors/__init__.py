@@ -30,6 +30,7 @@ __all__ = [
     "NodeGaussian",
     "NormalisedGaussian",
     "OnMap",
+    "PathQuantized",
     "Point",
     "PointMap",
     "Posterior",
@@ -75,6 +76,7 @@ from vaekit.posteriors.laplace import Laplace
 from vaekit.posteriors.maps import GaussianMap, OnMap, PointMap
 from vaekit.posteriors.nodes import NodeGaussian
 from vaekit.posteriors.normalised import NormalisedGaussian
+from vaekit.posteriors.paths import PathQuantized
 from vaekit.posteriors.point import Point
 from vaekit.posteriors.quantized import AnyQuantized, Quantized, QuantizedRow, Rotated, StochasticallyQuantized
 from vaekit.posteriors.refined import Refined

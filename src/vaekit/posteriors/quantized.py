@@ -119,7 +119,7 @@ class Quantized(AnyQuantized):
     ) -> None:
         super().__init__(codebook, places, reads=reads)
         self.net = net
-        self.head = Head(features_of(net, features), (codebook.width, *self.places))
+        self.head = Head(features_of(net, features), (codebook.outside, *self.places))
 
     def encoded(self, *given: Tensor | None) -> Tensor:
         """f(x) where the codebook's vectors are, (B, N, D)."""

@@ -33,6 +33,7 @@ RECIPES: dict[str, tuple[str, str]] = {
     "rvq_vae": ("lee2022", "several codes a place, each of what those before it left"),
     "grouped_vq_vae": ("jegou2011", "several codes a place, each for a part of the vector"),
     "sq_vae": ("takida2022", "codes drawn at random, less and less so by themselves"),
+    "hrq_vae": ("hosking2022", "a path of codes a place, drawn from coarse to fine, each beginning of which decodes"),
     "vq_vae_2": ("razavi2019vq", "codes on two maps, the fine one's given the coarse one's"),
     "vqgan": ("esser2021", "codes with attention around them, and a judge of patches: sharp pictures from few codes"),
     "kl_autoencoder": ("rombach2022", "latent diffusion's first stage: pictures to a small map of latents, and sharp"),

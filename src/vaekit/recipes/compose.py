@@ -229,6 +229,7 @@ def coded(
         transform, context: as for VAE.
     """
     book, template = posterior.codebook, likelihood if likelihood is not None else default_likelihood(shape)
+    decoder = book.entered(decoder)
     px = template.with_net(decoder, shape, **wired(decoder, posterior.latent_shape, context))
     prior = UniformCodes(book, math.prod(posterior.places))
     return VAE(prior, posterior, px, transform=transform, context=context)

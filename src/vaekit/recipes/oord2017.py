@@ -82,9 +82,9 @@ def vq_vae(
     where = features[1:] if picture else (places,)
     total = math.prod(where)
     decoder: nn.Module = (
-        maps.decoder(shape, (book.width, *where), context_width)
+        maps.decoder(shape, (book.outside, *where), context_width)
         if picture
-        else pair.decoder(shape, total * book.width, context_width)
+        else pair.decoder(shape, total * book.outside, context_width)
     )
     q = posterior(encoder, book, where, **wired(encoder, shape, context))
     model = coded(shape, q, decoder, likelihood=likelihood, transform=transform, context=context)
