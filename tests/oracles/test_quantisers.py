@@ -6,11 +6,14 @@ import itertools
 import math
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
+from sklearn.datasets import load_digits
 from tests.laws.tables import numbers
 from torch import Tensor
 
+import vaekit as vk
 from vaekit import recipes
 from vaekit.distributions import Codes, SoftCodes, UniformCodes
 from vaekit.maths import rotated
@@ -407,6 +410,14 @@ def test_drawn_codes_become_certain_by_themselves() -> None:
     found = [float(step(Batch(x))["rate"].detach()) for _ in range(200)]
     assert first > 0.8 * math.log(8) and entropy() < 0.6 * math.log(8)
     assert found[0] < 0.5 * math.log(4) and found[-1] > math.log(4)  # the rate is at least what the codes have to say
+
+
+def test_drawn_codes_of_many_places_learn_in_spite_of_their_price() -> None:
+    """36 places: with weights that had risen after a fifth of the run all pictures had the same codes (240 nats)."""
+    x = (np.kron(load_digits().images[:600] / 16, np.ones((3, 3))) * 255).astype(np.uint8)
+    plan = vk.recipe("sq_vae", x, codes=32, code_dim=8, channels=[8, 16])
+    history = vk.fit(plan, x, epochs=20, test=0.1, lr=2e-3, verbose=False).history
+    assert history.distortion.iloc[-1] < history.distortion.iloc[0] - 20
 
 
 def test_drawn_codes_want_a_table_that_learns() -> None:

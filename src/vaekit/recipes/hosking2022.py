@@ -31,7 +31,7 @@ def hrq_vae(
 
     What is reported is the ELBO of the discrete model, all of whose paths are equally likely. In training the draws are
     relaxed and a path may end early: the loss is the mean, over where paths end, of minus the ELBO of the model with so
-    many levels. The weight of the rate rises over the first fifth of the run, as the recipe sq_vae's does. The paper's
+    many levels. The weight of the rate rises over the first fifth of the run, as the recipe vae's does. The paper's
     networks are for sentences, these for pictures and vectors.
 
     Args:

@@ -22,9 +22,9 @@ from vaekit.recipes.oord2017 import vq_vae
 def sq_vae(*, codes: int = 128, code_dim: int = 16, **vq_vae_arguments: object) -> Recipe:
     """A VQ-VAE that draws its codes, less and less at random as the model comes to fit.
 
-    Its ELBO and its rate, which is below N log K, are those of the discrete model. The weights of the rate and of the
-    distance to the vectors rise over the first fifth of the run, as the recipe vae's does; else both win over a decoder
-    that cannot do anything yet.
+    Its ELBO and its rate, which is below N log K, are those of the discrete model. The weight of the rate rises over
+    the first half of the run, that of the distance to the vectors nearly to its end: sooner, they win over a decoder
+    that cannot do anything yet, and all pictures get the same codes.
 
     Args:
         codes: vectors in the codebook.
@@ -33,5 +33,5 @@ def sq_vae(*, codes: int = 128, code_dim: int = 16, **vq_vae_arguments: object) 
     """
     book = Codebook(codes, code_dim, decay=None)
     recipe = vq_vae(codebook=book, posterior=StochasticallyQuantized, **vq_vae_arguments)
-    objective = ELBO(beta=Linear(0.1, 1.0, steps=0.2)) + Dequantization() * Linear(0.1, 1.0, steps=0.2)
+    objective = ELBO(beta=Linear(0.0, 1.0, steps=0.5)) + Dequantization() * Linear(0.0, 1.0, steps=0.9)
     return dataclasses.replace(recipe, objective=objective)
