@@ -71,9 +71,9 @@ ROWS = [
         "of 1,000 codes at least 99 % in use by FSQ and under 50 % by a plain codebook",
         lambda f: f["FSQ: codes in use"] >= 0.99 and f["plain VQ: codes in use"] < 0.5, usage,
         {
-            "seed": 0, "levels": [8, 5, 5, 5], "code_dim": 32, "channels": [16, 32], "steps": 1200, "batch_size": 64,
+            "seed": 0, "levels": [8, 5, 5, 5], "code_dim": 32, "channels": [16, 32], "steps": 4000, "batch_size": 64,
             "lr": 1e-3,
         },
-        2,
+        5,
     ),
 ]  # fmt: skip
