@@ -13,7 +13,7 @@ import pytest
 from vaekit.cli import main
 from vaekit.recipes import RECIPES
 from vaekit.references import PAPERS
-from vaekit.reproductions import ROWS, Row, reproduced
+from vaekit.reproductions import ROWS, Row, page, reproduced
 
 KEPT = Path(__file__).resolve().parents[2] / "benchmarks" / "reproductions"
 
@@ -42,6 +42,13 @@ def test_kept_results_are_of_their_rows_and_judged_by_their_bars(file: Path) -> 
     assert bool(row.met(kept["figures"])) == kept["met"]
 
 
+def test_the_page_of_kept_results_is_up_to_date_and_a_miss_has_its_cause() -> None:
+    kept = [json.loads(file.read_text()) for file in sorted(KEPT.glob("*.json"))]
+    wanted = "write `vaekit reproduce --kept benchmarks/reproductions` into its README.md"
+    assert page(ROWS, kept) in (KEPT / "README.md").read_text(), wanted
+    assert all(result["met"] or ROWS[result["row"]].cause for result in kept)
+
+
 def test_iris_at_tiny_size() -> None:
     row = ROWS["miwae_iris"]
     training = {**row.settings["training"], "epochs": 30}
@@ -58,5 +65,10 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "published: 3" in out and "at least 2: met" in out
     assert json.loads((tmp_path / "kept" / "count.json").read_text())["figures"] == {"figure, nats": 2.0}
+    assert main(["reproduce", "--kept", str(tmp_path / "kept")]) == 0
+    out = capsys.readouterr().out
+    assert "| `count` | 3 | at least 2 | figure, nats 2 | met, 0 s |" in out and "| `miwae_iris` |" in out
+    assert "not run" in out
+    assert main(["reproduce", "--kept", str(tmp_path)]) == 2 and "holds no results" in capsys.readouterr().err
     assert main(["reproduce", "miwae_irs"]) == 2 and "did you mean 'miwae_iris'?" in capsys.readouterr().err
     assert main(["reproduce"]) == 2 and "wanted one of" in capsys.readouterr().err

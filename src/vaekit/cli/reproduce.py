@@ -6,6 +6,7 @@ __all__ = ["PARSERS"]
 
 import argparse
 import importlib
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -26,18 +27,25 @@ def parser() -> tuple[Parser, Callable[[argparse.Namespace], int]]:
     p.add_argument("row", metavar="ROW", nargs="?", help="One of --list.")
     p.add_argument("--list", action="store_true", help="The rows, what each is to show and about how long it takes.")
     add_imports(p)
+    p.add_argument("--kept", metavar="FOLDER", help="The results that were kept there, as a Markdown table.")
     p.add_argument("--out", metavar="FOLDER", help="Write ROW.json there, with settings, seconds and figures.")
     return p, reproduce
 
 
 def reproduce(options: argparse.Namespace) -> int:
-    """List or run."""
+    """List, tell what was kept, or run."""
     import_all(options.imports)
     reproductions: Any = importlib.import_module("vaekit.reproductions")
     rows = reproductions.ROWS
     if options.list:
         known = [(row.name, paper(row.paper), row.wanted, f"{row.minutes:g} min") for row in rows.values()]
         print(aligned([("row", "paper", "what has to come out", "takes"), *known]))
+        return 0
+    if options.kept is not None:
+        files = sorted(Path(options.kept).expanduser().glob("*.json"))
+        if not files:
+            raise Mistake(f"{options.kept} holds no results: give a folder that --out was given.")
+        print(reproductions.page(rows, [json.loads(file.read_text()) for file in files]))
         return 0
     if options.row is None:
         raise Mistake("got no row and wanted one of `vaekit reproduce --list`.")
@@ -49,6 +57,8 @@ def reproduce(options: argparse.Namespace) -> int:
     print(aligned([(name, f"{value:.4g}") for name, value in found["figures"].items()]))
     print(f"published: {found['published']}")
     print(f"wanted: {found['wanted']}: {'met' if found['met'] else 'missed'}, after {found['seconds']:.0f} s")
+    if not found["met"] and rows[options.row].cause:
+        print(f"known cause: {rows[options.row].cause}")
     if options.out is not None:
         write: Any = importlib.import_module("vaekit.storage").write_json
         folder = Path(options.out).expanduser()

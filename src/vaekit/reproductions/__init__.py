@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["ROWS", "Row", "reproduced"]
+__all__ = ["ROWS", "Row", "page", "reproduced"]
 
 from vaekit.reproductions import (
     codes,
@@ -14,7 +14,7 @@ from vaekit.reproductions import (
     pictures,
     spaces,
 )
-from vaekit.reproductions.row import Row, reproduced
+from vaekit.reproductions.row import Row, page, reproduced
 
 MODULES = (missing, likelihoods, labels, spaces, codes, disentanglement, fitted_priors, pictures)
 ROWS = {row.name: row for module in MODULES for row in module.ROWS}

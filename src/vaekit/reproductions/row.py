@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-__all__ = ["Row", "reproduced"]
+__all__ = ["Row", "page", "reproduced"]
 
 import os
 import platform
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Row:
         run: does it; settings -> figure's name with its unit -> value.
         settings: all that it hangs on: data, sizes, epochs, seeds.
         minutes: about how long it takes on two cores.
+        cause: why it misses what is wanted, where it does and that is known.
     """
 
     name: str
@@ -43,6 +44,7 @@ class Row:
     run: Callable[..., Figures]
     settings: Mapping[str, Any]
     minutes: float
+    cause: str = ""
 
 
 def reproduced(row: Row) -> dict[str, Any]:
@@ -56,3 +58,19 @@ def reproduced(row: Row) -> dict[str, Any]:
         "seconds": round(time.monotonic() - began, 1), "machine": f"{machine}, torch {torch.__version__}",
         "vaekit": VERSION,
     }  # fmt: skip
+
+
+def page(rows: Mapping[str, Row], kept: Iterable[Mapping[str, Any]]) -> str:
+    """A Markdown table of kept results, in the order of the rows; rows without one are said to be not run."""
+    found = {result["row"]: result for result in kept}
+    lines = ["| row | published | wanted | figures | |", "|---|---|---|---|---|"]
+    for name, row in rows.items():
+        result = found.get(name)
+        if result is None:
+            figures, end = "", "not run"
+        else:
+            told = [f"{what} {value:.4g}" for what, value in result["figures"].items()]
+            figures = "; ".join(told[:12]) + (f"; and {len(told) - 12} more" if len(told) > 12 else "")
+            end = f"met, {result['seconds']:.0f} s" if result["met"] else f"missed: {row.cause}"
+        lines.append(f"| `{name}` | {row.published} | {row.wanted} | {figures} | {end} |")
+    return "\n".join(lines)
