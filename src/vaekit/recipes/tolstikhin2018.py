@@ -33,6 +33,9 @@ def wae_mmd(*, weight: float = 100.0, **vae_arguments: object) -> Recipe:
 def wae_gan(*, weight: float = 10.0, **aae_arguments: object) -> Recipe:
     """A deterministic encoder whose codes a discriminator cannot tell from the prior.
 
+    With a few thousand items in many latents it tells them whatever the encoder does, and pictures stay blurred: give
+    fewer latents or a smaller weight then.
+
     Args:
         weight: lambda.
         aae_arguments: as for `aae`.
