@@ -8,7 +8,7 @@ demo: .venv/.ok-demo  ## train on the embedded digits, print the results, write 
 	$(BIN)/vaekit demo --overwrite
 
 test: .venv/.ok-test  ## the whole suite, doctests included
-	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n 2 $(ARGS)
+	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 lint: .venv/.ok-dev
 	$(BIN)/ruff check .
