@@ -317,3 +317,16 @@ def test_curvatures_that_are_none_are_refused(curvature: Any) -> None:
     model, x, _ = disc_model()
     with pytest.raises(Mistake, match="Ball.*importance sampling"):
         evaluation.annealed_log_likelihoods(model, x)
+
+
+def test_what_a_decoder_reads_of_many_dimensions_is_no_giant() -> None:
+    """Coordinates of 32 dimensions reach a thousand where the prior's draws lie."""
+    torch.manual_seed(0)
+    z = priors.WrappedNormal(32)().sample((100,))
+    net = networks.Hyperboloid(32, [16])
+    assert float(net.lifted(z).abs().max()) > 1e3
+    read = []
+    net.after.register_forward_pre_hook(lambda module, given: read.append(given[0]))
+    net(z)
+    assert float(read[0].abs().max()) < 10
+    torch.testing.assert_close(read[0].sinh(), net.lifted(z), rtol=1e-4, atol=1e-4)

@@ -26,6 +26,9 @@ from vaekit.part import Part
 class Hyperboloid(Part):
     """Fully connected layers behind the D + 1 coordinates of the hyperboloid.
 
+    They grow exponentially with the distance from the origin, to hundreds where a standard normal of 32
+    dimensions lies, so that the layers read their inverse hyperbolic sines.
+
     Args:
         latent_dim: D, of the ball.
         hidden: the widths of the layers.
@@ -63,7 +66,7 @@ class Hyperboloid(Part):
         return torch.cat([first, 2 * z], -1) / (1 - square).clamp_min(1e-7)
 
     def forward(self, z: Tensor, *given: Tensor | None) -> Tensor:
-        out: Tensor = self.after(self.lifted(z), *given)
+        out: Tensor = self.after(self.lifted(z).asinh(), *given)
         return out
 
 

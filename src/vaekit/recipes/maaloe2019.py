@@ -15,6 +15,7 @@ from vaekit.messages import Mistake, require_counts
 from vaekit.models import BidirectionalVAE, Downward, JoinedBlock, Level, Upward
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO, Recipe, Schedule
+from vaekit.objectives.schedules import Linear
 from vaekit.recipes.compose import default_likelihood
 from vaekit.recipes.declare import declare
 
@@ -26,7 +27,7 @@ def biva(
     latent_dims: Sequence[int] = (8, 16, 32),
     hidden: Sequence[int] = (128, 256, 512),
     likelihood: Likelihood | None = None,
-    beta: float | Schedule = 1.0,
+    beta: float | Schedule | None = None,
     transform: Transform | None = None,
 ) -> Recipe:
     """Levels of latents in two halves below the top: one inferred on the way up, one on the way down.
@@ -38,7 +39,7 @@ def biva(
         latent_dims: latents of each level from the top down; below the top as many in each half.
         hidden: widths of the deterministic states, from the top down.
         likelihood: a part of vk.likelihoods without its network.
-        beta: the weight of the rate.
+        beta: the weight of the rate; where nothing is given it rises from 0.01 to 1 over the first half of the run.
         transform: as for vk.VAE.
 
     Example:
@@ -61,4 +62,5 @@ def biva(
         levels.append(Upward(latent, above=above, seen=width, beside=latent, hidden=width))
     template = likelihood if likelihood is not None else default_likelihood(shape)
     made = template.with_net(MLP(widths[-1], [widths[-1]]), shape)
-    return Recipe(BidirectionalVAE(encoder, levels, made, transform=transform), ELBO(beta=beta), defaults={"lr": 1e-3})
+    rate = Linear(0.01, 1.0, steps=0.5) if beta is None else beta
+    return Recipe(BidirectionalVAE(encoder, levels, made, transform=transform), ELBO(beta=rate), defaults={"lr": 1e-3})

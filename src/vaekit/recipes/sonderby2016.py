@@ -12,6 +12,7 @@ from vaekit.likelihoods import Likelihood
 from vaekit.models import HierarchicalVAE, TopDownBlock
 from vaekit.networks import MLP
 from vaekit.objectives import ELBO, Recipe, Schedule
+from vaekit.objectives.schedules import Linear
 from vaekit.recipes.compose import default_likelihood, require_levels
 from vaekit.recipes.declare import declare
 
@@ -23,7 +24,7 @@ def ladder_vae(
     latent_dims: Sequence[int] = (8, 32),
     hidden: Sequence[int] = (256, 512),
     likelihood: Likelihood | None = None,
-    beta: float | Schedule = 1.0,
+    beta: float | Schedule | None = None,
     transform: Transform | None = None,
     context: Context | None = None,
 ) -> Recipe:
@@ -34,7 +35,8 @@ def ladder_vae(
         latent_dims: latents of each level, from the top down.
         hidden: widths of the deterministic states, from the top down.
         likelihood: a part of vk.likelihoods without its network.
-        beta: the weight of the rate; a schedule from 0 to 1 is the paper's warm-up.
+        beta: the weight of the rate; where nothing is given it rises from 0.01 to 1 over the first half of the run, the
+            paper's warm-up, without which the levels stay empty on larger pictures.
         transform, context: as for vk.VAE.
 
     Example:
@@ -63,4 +65,4 @@ def ladder_vae(
     template = likelihood if likelihood is not None else default_likelihood(shape)
     made = template.with_net(MLP(hidden[-1], [hidden[-1]], context=width), shape, reads=reads)
     model = HierarchicalVAE(encoder, levels, made, transform=transform, context=context, reads=reads)
-    return Recipe(model, ELBO(beta=beta), defaults={"lr": 1e-3})
+    return Recipe(model, ELBO(beta=Linear(0.01, 1.0, steps=0.5) if beta is None else beta), defaults={"lr": 1e-3})
