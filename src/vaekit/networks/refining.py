@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from vaekit.messages import Mistake, require_count
 from vaekit.networks.codebook import Codebook
 from vaekit.networks.head import features_of
-from vaekit.networks.several import Grouped
+from vaekit.networks.several import Grouped, start_in_turn
 from vaekit.part import Part
 
 
@@ -65,9 +65,7 @@ class RefiningCodes(Grouped):
 
     def start(self, x: Tensor) -> None:
         """Begin each level with k-means centres of what the levels before it leave of vectors (M, D)."""
-        for book in self.books:
-            book.start(x)
-            x = x - book.lookup(book.nearest(x)).detach()
+        start_in_turn(self.books, x)
 
     def entered(self, decoder: nn.Module) -> nn.Module:
         return SummedCodes(decoder, len(self.books), self.outside)

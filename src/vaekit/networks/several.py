@@ -4,7 +4,7 @@ from __future__ import annotations
 
 __all__ = ["Grouped", "ResidualCodes"]
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, ClassVar
 
 import torch
@@ -79,9 +79,7 @@ class ResidualCodes(Quantizer):
         return sums
 
     def start(self, x: Tensor) -> None:
-        for book in self.books:
-            book.start(x)
-            x = x - book.lookup(book.nearest(x)).detach()
+        start_in_turn(self.books, x)
 
 
 class Grouped(Quantizer):
@@ -135,6 +133,13 @@ class Grouped(Quantizer):
 
     def start(self, x: Tensor) -> None:
         self._each("start", x)
+
+
+def start_in_turn(books: Iterable[Quantizer], x: Tensor) -> None:
+    """Begin each of several codebooks with what those before it leave of vectors (M, D)."""
+    for book in books:
+        book.start(x)
+        x = x - book.lookup(book.nearest(x)).detach()
 
 
 def common_size(books: Sequence[Quantizer]) -> int:
