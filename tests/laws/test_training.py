@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shutil
 import warnings
 from pathlib import Path
 from typing import Any
@@ -102,25 +103,38 @@ def test_bf16_agrees_with_float32(row: RecipeRow) -> None:
 @pytest.mark.parametrize("row", [row for row in ROWS if not row.gaps], ids=repr)
 def test_a_traced_step_agrees_with_the_eager_one(row: RecipeRow) -> None:
     """What a compiler sees (aot_eager: traced by dynamo and autograd, run by eager kernels) is the same loss."""
-    torch._dynamo.reset()
     plan, x, y = on_digits(row, 64)
     step = Step(plan.model.train(), plan.objective)
     if any(not getattr(part, "compiles", True) for part in step.modules()):  # it differentiates inside its own pass
         choice = Compiling(step, "on", 100).choice
         assert choice is not None and not choice["kept"] and "inside its own pass" in choice["why"]
         return
+    agree(step, x, y, backend="aot_eager")
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="needs a C++ compiler")
+@pytest.mark.parametrize("name", ["iwae", "ladder_vae", "gumbel_vae", "vampprior", "beta_tc_vae"])
+def test_a_compiled_step_agrees_with_the_eager_one(name: str) -> None:
+    """Compiled to machine code by inductor, with the eager step's noise."""
+    plan, x, y = on_digits(next(row for row in ROWS if repr(row) == name), 64)
+    agree(Step(plan.model.train(), plan.objective), x, y, options={"fallback_random": True})
+
+
+def agree(step: Step, x: Tensor, y: Any, **compiler: Any) -> None:
+    """The loss and the gradients of a compiled step are the eager ones, to rounding."""
+    torch._dynamo.reset()
     losses = Losses(step)
-    traced = torch.compile(losses, backend="aot_eager", dynamic=False)
+    traced = torch.compile(losses, dynamic=False, **compiler)
     found = []
     for call in (losses, traced):
-        for parameter in plan.model.parameters():
+        for parameter in step.model.parameters():
             parameter.grad = None
         seed_step(3, CPU)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             loss = call(x, y)[0]
             loss.backward()
-        found.append((float(loss), [p.grad for p in plan.model.parameters()]))
+        found.append((float(loss), [p.grad for p in step.model.parameters()]))
     (eager, gradients), (compiled, its) = found
     assert compiled == pytest.approx(eager, rel=1e-4, abs=1e-4)
     for mine, other in zip(its, gradients, strict=True):
