@@ -65,6 +65,7 @@ def test_the_command(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixt
     out = capsys.readouterr().out
     assert "published: 3" in out and "at least 2: met" in out
     assert json.loads((tmp_path / "kept" / "count.json").read_text())["figures"] == {"figure, nats": 2.0}
+    (tmp_path / "kept" / "other.json").write_text("[]")
     assert main(["reproduce", "--kept", str(tmp_path / "kept")]) == 0
     out = capsys.readouterr().out
     assert "| `count` | 3 | at least 2 | figure, nats 2 | met, 0 s |" in out and "| `miwae_iris` |" in out

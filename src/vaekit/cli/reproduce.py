@@ -42,10 +42,11 @@ def reproduce(options: argparse.Namespace) -> int:
         print(aligned([("row", "paper", "what has to come out", "takes"), *known]))
         return 0
     if options.kept is not None:
-        files = sorted(Path(options.kept).expanduser().glob("*.json"))
-        if not files:
+        kept = [Path(options.kept).expanduser() / f"{name}.json" for name in rows]  # what else lies there is passed by
+        found = [json.loads(file.read_text()) for file in kept if file.exists()]
+        if not found:
             raise Mistake(f"{options.kept} holds no results: give a folder that --out was given.")
-        print(reproductions.page(rows, [json.loads(file.read_text()) for file in files]))
+        print(reproductions.page(rows, found))
         return 0
     if options.row is None:
         raise Mistake("got no row and wanted one of `vaekit reproduce --list`.")
